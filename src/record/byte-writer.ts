@@ -1,0 +1,104 @@
+/**
+ * A growing buffer that serdes write into: one per use, reset and written again, so that a hot
+ * path allocates nothing. It is also a `ByteRange` over what was written since `reset`.
+ *
+ * Invariant: `bytes` may be replaced by any write that grows it; never keep it across writes.
+ */
+import type { ByteRange } from './record.ts'
+
+/** Longest text copied by a character loop; beyond it the native call is faster (measured). */
+const LOOP_TEXT_MAX = 24
+/** Longest byte range copied by a loop; beyond it `Buffer.copy` is faster (measured). */
+const LOOP_BYTES_MAX = 32
+
+export class ByteWriter implements ByteRange {
+  bytes: Buffer
+  readonly start: 0 = 0
+  end = 0
+
+  constructor(capacity = 256) {
+    this.bytes = Buffer.allocUnsafeSlow(capacity)
+  }
+
+  reset(): this {
+    this.end = 0
+    return this
+  }
+
+  /** Makes room for `count` more bytes and returns the position to write them at. */
+  reserve(count: number): number {
+    const needed = this.end + count
+    if (needed > this.bytes.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2))
+      this.bytes.copy(grown, 0, 0, this.end)
+      this.bytes = grown
+    }
+    return this.end
+  }
+
+  writeText(text: string): void {
+    const length = text.length
+    let position = this.reserve(length * 3)
+    if (length <= LOOP_TEXT_MAX) {
+      const bytes = this.bytes
+      for (let index = 0; index < length; index++) {
+        const code = text.charCodeAt(index)
+        if (code > 127) {
+          this.end += bytes.utf8Write(text, this.end)
+          return
+        }
+        bytes[position++] = code
+      }
+      this.end = position
+      return
+    }
+    this.end += this.bytes.utf8Write(text, position)
+  }
+
+  writeBytes(source: Uint8Array, start = 0, end: number = source.length): void {
+    const length = end - start
+    let position = this.reserve(length)
+    if (length <= LOOP_BYTES_MAX) {
+      const bytes = this.bytes
+      for (let index = start; index < end; index++) bytes[position++] = source[index] as number
+    } else {
+      this.bytes.set(start === 0 && end === source.length ? source : source.subarray(start, end), position)
+    }
+    this.end += length
+  }
+
+  writeUint8(value: number): void {
+    this.bytes[this.reserve(1)] = value
+    this.end += 1
+  }
+
+  writeInt16(value: number): void {
+    this.end = this.bytes.writeInt16BE(value, this.reserve(2))
+  }
+
+  writeInt32(value: number): void {
+    this.end = this.bytes.writeInt32BE(value, this.reserve(4))
+  }
+
+  /** A safe integer as eight big-endian bytes. */
+  writeInt64(value: number): void {
+    const position = this.reserve(8)
+    const high = Math.floor(value / 0x1_0000_0000)
+    this.bytes.writeInt32BE(high, position)
+    this.end = this.bytes.writeUInt32BE(value - high * 0x1_0000_0000, position + 4)
+  }
+
+  writeFloat64(value: number): void {
+    this.end = this.bytes.writeDoubleBE(value, this.reserve(8))
+  }
+
+  /** A copy of what was written, owned by the caller. */
+  copy(): Buffer {
+    return Buffer.from(this.bytes.subarray(0, this.end))
+  }
+}
+
+/** Reads the eight big-endian bytes that `writeInt64` wrote. */
+export function readInt64(bytes: Buffer, position: number): number {
+  return bytes.readInt32BE(position) * 0x1_0000_0000 + bytes.readUInt32BE(position + 4)
+}

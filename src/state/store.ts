@@ -1,0 +1,135 @@
+/**
+ * What operators remember: the definition of a store as data, and the contracts of the stores a
+ * processor sees and the task drives.
+ *
+ * A typed store sits on a write buffer, and that on the task's byte store (RocksDB or memory). The
+ * buffer is four things at once: the view in which a task reads its own writes, the cache, the
+ * feed of the changelog and of the byte store. Reads answer at once when the row is buffered or
+ * known absent, and return a promise only on a miss.
+ */
+import type { ByteRange, PromiseOrValue } from '../record/record.ts'
+import type { Serde } from '../record/serde.ts'
+
+export interface KeyValueStoreDefinition {
+  readonly kind: 'key-value'
+  readonly name: string
+  readonly keySerde: Serde<unknown>
+  readonly valueSerde: Serde<unknown>
+  readonly storage: StorageKind
+  readonly changelog: boolean
+  /** True when a consumer of this table's changes needs the row before the change. */
+  readonly keepsBefore: boolean
+}
+
+export interface WindowStoreDefinition {
+  readonly kind: 'window'
+  readonly name: string
+  readonly keySerde: Serde<unknown>
+  readonly valueSerde: Serde<unknown>
+  readonly storage: StorageKind
+  readonly changelog: boolean
+  readonly keepsBefore: boolean
+  /** How long after its start a window is kept, against the largest start written. */
+  readonly retentionMs: number
+  readonly windowSizeMs: number
+}
+
+/** Both sides of a stream-stream join keep their records here: several per key and time. */
+export interface JoinStoreDefinition {
+  readonly kind: 'join'
+  readonly name: string
+  readonly keySerde: Serde<unknown>
+  readonly valueSerde: Serde<unknown>
+  readonly storage: StorageKind
+  readonly changelog: boolean
+  readonly retentionMs: number
+  /** Width of the time buckets rows are grouped in. */
+  readonly bucketMs: number
+}
+
+export type StoreDefinition = KeyValueStoreDefinition | WindowStoreDefinition | JoinStoreDefinition
+export type StorageKind = 'rocksdb' | 'memory'
+
+/** A row of a store: the value and the largest timestamp that shaped it. */
+export interface Row<V> {
+  value: V
+  timestamp: number
+}
+
+/** A row as a query returns it. */
+export interface StoreEntry<K, V> {
+  readonly key: K
+  readonly value: V
+  readonly timestamp: number
+}
+
+/** Takes each changed row at commit: changelog key and value (null deletes) and its timestamp. */
+export type ChangelogSink = (key: ByteRange, value: ByteRange | null, timestamp: number) => void
+
+/** What the task does with every store, whatever its kind. */
+export interface StateStore {
+  readonly name: string
+  /** Bytes held in memory by this store's buffer, estimated. */
+  bufferedBytes(): number
+  /** Bytes of rows changed since the last `drainChanges`; they cannot be evicted. */
+  dirtyBytes(): number
+  /** Hands every row changed since the last call to the changelog and queues it for `save`. */
+  drainChanges(sink: ChangelogSink): void
+  /** Adds what `drainChanges` queued to the byte store's batch, with expired rows' removal. */
+  save(batch: ByteBatch): void
+  /** After a save: lets go of clean rows beyond the buffer's budget. */
+  evict(): void
+  /** Applies one changelog record read back at restore; `value` null deletes. */
+  restore(batch: ByteBatch, key: ByteRange, value: ByteRange | null, timestamp: number): void
+  close(): void
+}
+
+export interface ReadOnlyKeyValueStore<K, V> {
+  get(key: K): PromiseOrValue<Row<V> | null>
+  /** Rows with `from <= key <= to` in the order of their key bytes; an open end when omitted. */
+  range(range?: { from?: K; to?: K; reverse?: boolean }): AsyncIterable<StoreEntry<K, V>>
+}
+
+export interface KeyValueStore<K, V> extends StateStore, ReadOnlyKeyValueStore<K, V> {
+  /** Writes a row; a null value deletes it. */
+  put(key: K, value: V | null, timestamp: number): void
+  /** Loads the rows of these keys with one batched read, so that `get` answers at once. */
+  prefetch(keys: Iterable<K>): PromiseOrValue<void>
+  /** Calls back for each row changed since the last call, in the order they first changed. */
+  forEachChanged(callback: (key: K, row: ChangedRow<V>) => PromiseOrValue<void>): PromiseOrValue<void>
+}
+
+/** A row that changed since the last emission. */
+export interface ChangedRow<V> {
+  readonly before: V | null
+  readonly after: V | null
+  readonly timestamp: number
+}
+
+export interface ReadOnlyWindowStore<K, V> {
+  get(key: K, windowStart: number): PromiseOrValue<Row<V> | null>
+  /** Rows of a key with `from <= windowStart <= to`, ascending. */
+  fetch(key: K, from: number, to: number): AsyncIterable<WindowStoreEntry<K, V>>
+  /** Rows of all keys with `from <= windowStart <= to`, by window start, then key bytes. */
+  fetchAll(from?: number, to?: number): AsyncIterable<WindowStoreEntry<K, V>>
+}
+
+export interface WindowStoreEntry<K, V> extends StoreEntry<K, V> {
+  readonly windowStart: number
+}
+
+export interface WindowStore<K, V> extends StateStore, ReadOnlyWindowStore<K, V> {
+  put(key: K, windowStart: number, value: V | null, timestamp: number): void
+  prefetch(rows: Iterable<{ key: K; windowStart: number }>): PromiseOrValue<void>
+  forEachChanged(
+    callback: (key: K, windowStart: number, row: ChangedRow<V>) => PromiseOrValue<void>,
+  ): PromiseOrValue<void>
+}
+
+/** One atomic write to a task's byte store. Ranges are copied by the call. */
+export interface ByteBatch {
+  put(key: ByteRange, value: ByteRange): void
+  delete(key: ByteRange): void
+  /** Removes `from <= key < to`. */
+  deleteRange(from: Buffer, to: Buffer): void
+}

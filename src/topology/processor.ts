@@ -1,0 +1,74 @@
+/**
+ * The contract between the runtime and what a node does, for operators of ours and processors of
+ * users alike.
+ *
+ * Journey: the task calls `process` of a source's children; each forwards to its own children,
+ * depth first, record by record. A call that can finish now returns nothing; one that has to wait
+ * returns a promise, and the task waits for it before the next record. So order within a partition
+ * is what it would be if everything were synchronous.
+ */
+import type { PromiseOrValue, RecordHeaders, StreamRecord } from '../record/record.ts'
+import type { StateStore } from '../state/store.ts'
+
+/** Why a record was left out of the result; counted per reason and operator. */
+export type DropReason =
+  | 'null-key'
+  | 'null-value'
+  | 'late'
+  | 'invalid-timestamp'
+  | 'deserialization'
+  | 'processing'
+  | 'production'
+
+export interface RecordMetadata {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+export interface ProcessorContext<K, V> {
+  readonly applicationId: string
+  /** `<sub-topology>_<partition>`, for example `0_3`. */
+  readonly taskId: string
+  readonly partition: number
+  readonly nodeName: string
+  /** Hands a record to every child in declaration order, or to the named one. */
+  forward(record: StreamRecord<K, V>, child?: string): PromiseOrValue<void>
+  /** A store this node was connected to, by its name. */
+  store<S extends StateStore>(name: string): S
+  /** Counts a record that is left out, and reports it. */
+  drop(reason: DropReason, record: StreamRecord<unknown, unknown>): void
+  /** The largest timestamp this task has processed, -1 before the first. */
+  streamTime(): number
+  /** Wall-clock time of the task's clock. */
+  now(): number
+  /** Where the record being processed came from; null outside of `process`. */
+  metadata(): RecordMetadata | null
+}
+
+/**
+ * What a node does with a record.
+ *
+ * The three optional hooks are for operators over stores: `prefetch` loads what a batch will touch,
+ * `flush` emits what was held back until commit.
+ */
+export interface Processor<KIn = unknown, VIn = unknown, KOut = unknown, VOut = unknown> {
+  init?(context: ProcessorContext<KOut, VOut>): void
+  process(record: StreamRecord<KIn, VIn>): PromiseOrValue<void>
+  /**
+   * Called before a batch of records is processed, for nodes that see the source's records with
+   * their keys unchanged: ask the stores for everything they will read, in one call.
+   */
+  prefetch?(records: readonly StreamRecord<KIn, VIn>[]): PromiseOrValue<void>
+  /** Called at commit, in topological order: forward what `emit: 'commit'` holds back. */
+  flush?(): PromiseOrValue<void>
+  close?(): void
+}
+
+/** An update of a table: the row before and after, null when absent. */
+export interface Change<V> {
+  readonly before: V | null
+  readonly after: V | null
+}
+
+export type { RecordHeaders }

@@ -1,0 +1,94 @@
+/**
+ * The program as data: nodes, stores and internal topics, frozen. The DSL writes it, `validate.ts`
+ * checks it, `sub-topologies.ts` cuts it, `describe.ts` prints it, `runtime/` interprets it.
+ *
+ * Invariants of a built topology:
+ * - `nodes` is in topological order: every upstream name stands before.
+ * - Names of nodes, stores and internal topics are unique, each in its own kind.
+ */
+import type { RecordHeaders, StreamRecord } from '../record/record.ts'
+import type { Serde } from '../record/serde.ts'
+import type { StoreDefinition } from '../state/store.ts'
+import type { Processor } from './processor.ts'
+
+/** What a timestamp extractor sees of a record. */
+export interface ConsumedRecord<K, V> {
+  readonly key: K
+  readonly value: V
+  /** The timestamp the log keeps, milliseconds since the epoch. */
+  readonly timestamp: number
+  readonly headers: RecordHeaders
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+/** Event time of a record in milliseconds. A negative answer drops the record, counted. */
+export type TimestampExtractor<K, V> = (record: ConsumedRecord<K, V>, partitionTime: number) => number
+
+/** Chooses the partition, 0 to `partitions - 1`, of a record on its way out. */
+export type Partitioner<K, V> = (record: StreamRecord<K, V>, partitions: number) => number
+
+export interface SourceNode {
+  readonly kind: 'source'
+  readonly name: string
+  readonly topics: readonly string[]
+  readonly keySerde: Serde<unknown>
+  readonly valueSerde: Serde<unknown>
+  readonly timestamp: TimestampExtractor<unknown, unknown> | null
+  readonly offsetReset: 'earliest' | 'latest'
+}
+
+export interface ProcessorNode {
+  readonly kind: 'processor'
+  readonly name: string
+  readonly upstream: readonly string[]
+  readonly stores: readonly string[]
+  /** A new processor for each task. */
+  readonly create: () => Processor
+  /** True when every record leaves with the very key, or value, it came in with. */
+  readonly keepsKey: boolean
+  readonly keepsValue: boolean
+}
+
+export interface SinkNode {
+  readonly kind: 'sink'
+  readonly name: string
+  readonly upstream: readonly string[]
+  readonly topic: string | ((record: StreamRecord<unknown, unknown>) => string)
+  readonly keySerde: Serde<unknown>
+  readonly valueSerde: Serde<unknown>
+  readonly partitioner: Partitioner<unknown, unknown> | null
+}
+
+export type TopologyNode = SourceNode | ProcessorNode | SinkNode
+
+/** A topic the application owns: created at start, its name prefixed with the application id. */
+export interface RepartitionTopic {
+  readonly name: string
+  /** null: as many as the sources of the sub-topology that writes it, or as co-partitioning asks. */
+  readonly partitions: number | null
+}
+
+/** Topics (as written in the nodes) that must have equal partition counts, and the call that says so. */
+export interface CoPartitioning {
+  readonly topics: readonly string[]
+  readonly operator: string
+}
+
+export interface Topology {
+  readonly nodes: readonly TopologyNode[]
+  readonly stores: readonly StoreDefinition[]
+  readonly repartitionTopics: readonly RepartitionTopic[]
+  readonly coPartitioning: readonly CoPartitioning[]
+}
+
+/** A connected part of a topology; one task runs it for one partition number. */
+export interface SubTopology {
+  readonly id: number
+  readonly nodes: readonly TopologyNode[]
+  readonly stores: readonly StoreDefinition[]
+  /** Topics its sources read, repartition topics included, as named in the nodes. */
+  readonly sourceTopics: readonly string[]
+  readonly sinkTopics: readonly string[]
+}
