@@ -4,6 +4,7 @@
  *
  * Invariant: `bytes` may be replaced by any write that grows it; never keep it across writes.
  */
+import './node-buffer.ts'
 import type { ByteRange } from './record.ts'
 
 /** Longest text copied by a character loop; beyond it the native call is faster (measured). */
