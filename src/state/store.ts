@@ -91,10 +91,12 @@ export interface ReadOnlyKeyValueStore<K, V> {
 }
 
 export interface KeyValueStore<K, V> extends StateStore, ReadOnlyKeyValueStore<K, V> {
+  /** An equal value that shares nothing with this one, by way of its bytes. */
+  copyValue(value: V): V
   /** Writes a row; a null value deletes it. */
   put(key: K, value: V | null, timestamp: number): void
-  /** Loads the rows of these keys with one batched read, so that `get` answers at once. */
-  prefetch(keys: Iterable<K>): PromiseOrValue<void>
+  /** Loads the rows of these keys with one batched read, so that `get` answers at once. Null keys are skipped. */
+  prefetch(keys: readonly K[]): PromiseOrValue<void>
   /** Calls back for each row changed since the last call, in the order they first changed. */
   forEachChanged(callback: (key: K, row: ChangedRow<V>) => PromiseOrValue<void>): PromiseOrValue<void>
 }
@@ -119,10 +121,38 @@ export interface WindowStoreEntry<K, V> extends StoreEntry<K, V> {
 }
 
 export interface WindowStore<K, V> extends StateStore, ReadOnlyWindowStore<K, V> {
+  /** An equal value that shares nothing with this one, by way of its bytes. */
+  copyValue(value: V): V
+  /** Writes a row; a null value deletes it. */
   put(key: K, windowStart: number, value: V | null, timestamp: number): void
-  prefetch(rows: Iterable<{ key: K; windowStart: number }>): PromiseOrValue<void>
+  /** False when every row of that window is in memory or known absent: nothing to prefetch. */
+  mayRead(windowStart: number): boolean
+  /** Loads the rows of `keys[i]` in the window that starts at `windowStarts[i]`, in one batched read. */
+  prefetch(keys: readonly K[], windowStarts: readonly number[]): PromiseOrValue<void>
   forEachChanged(
     callback: (key: K, windowStart: number, row: ChangedRow<V>) => PromiseOrValue<void>,
+  ): PromiseOrValue<void>
+}
+
+/** Records of one side of a stream-stream join: several per key and time, each its own. */
+export interface JoinStore<K, V> extends StateStore {
+  /** Keeps a record; false when it is older than the retention allows and was not kept. */
+  add(key: K, timestamp: number, value: V): PromiseOrValue<boolean>
+  /** Visits the records of a key with `from <= timestamp <= to`, by timestamp, then arrival. */
+  fetch(
+    key: K,
+    from: number,
+    to: number,
+    visit: (value: V, timestamp: number) => PromiseOrValue<void>,
+  ): PromiseOrValue<void>
+  /**
+   * Loads, in one batched read, what `fetch(keys[i], timestamps[i] - beforeMs, timestamps[i] +
+   * afterMs)` and `add` at that time will touch.
+   */
+  prefetch(
+    keys: readonly K[],
+    timestamps: readonly number[],
+    range: { readonly beforeMs: number; readonly afterMs: number },
   ): PromiseOrValue<void>
 }
 

@@ -7,7 +7,7 @@
  * returns a promise, and the task waits for it before the next record. So order within a partition
  * is what it would be if everything were synchronous.
  */
-import type { PromiseOrValue, RecordHeaders, StreamRecord } from '../record/record.ts'
+import type { PromiseOrValue, StreamRecord } from '../record/record.ts'
 import type { StateStore } from '../state/store.ts'
 
 /** Why a record was left out of the result; counted per reason and operator. */
@@ -26,6 +26,15 @@ export interface RecordMetadata {
   readonly offset: number
 }
 
+/**
+ * Stream time of one operator: the largest timestamp it has seen, -1 before the first. It is
+ * committed with the task's offsets and comes back at restart, so that what is late does not
+ * depend on when a process was stopped.
+ */
+export interface ObservedTime {
+  max: number
+}
+
 export interface ProcessorContext<K, V> {
   readonly applicationId: string
   /** `<sub-topology>_<partition>`, for example `0_3`. */
@@ -40,6 +49,8 @@ export interface ProcessorContext<K, V> {
   drop(reason: DropReason, record: StreamRecord<unknown, unknown>): void
   /** The largest timestamp this task has processed, -1 before the first. */
   streamTime(): number
+  /** The operator's own stream time; nodes that pass the same name share one. Default: the node's name. */
+  observedTime(name?: string): ObservedTime
   /** Wall-clock time of the task's clock. */
   now(): number
   /** Where the record being processed came from; null outside of `process`. */
@@ -70,5 +81,3 @@ export interface Change<V> {
   readonly before: V | null
   readonly after: V | null
 }
-
-export type { RecordHeaders }

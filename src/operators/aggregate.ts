@@ -1,0 +1,79 @@
+/**
+ * Aggregate: folds each record into the value stored under its key.
+ *
+ * Journey: source -> [aggregate] -> store -> changelog; downstream it is a table's change.
+ * `count` and `reduce` are this processor with particular folds.
+ *
+ * Invariants:
+ * - A record with a key and a value causes exactly one store write.
+ * - The stored timestamp of a key never goes backward, even when records arrive out of order.
+ * - With `emit: 'updates'` each write is forwarded; with `'commit'` each changed row once a commit.
+ */
+import { NO_HEADERS, type PromiseOrValue, type StreamRecord } from '../record/record.ts'
+import type { KeyValueStore, Row } from '../state/store.ts'
+import type { Change, Processor, ProcessorContext } from '../topology/processor.ts'
+import { type Emission, type Fold, isSameObject } from './emission.ts'
+
+export interface AggregateOptions<K, V, A> {
+  readonly store: string
+  readonly fold: Fold<K, V, A>
+  readonly emit: Emission
+  /** True when whoever takes the changes needs the row before the change. */
+  readonly keepsBefore: boolean
+}
+
+/** A new aggregate processor for each task. */
+export function aggregate<K, V, A>(
+  options: AggregateOptions<K, V, A>,
+): () => Processor<K, V, K, Change<A>> {
+  const { fold, emit, keepsBefore } = options
+  return () => {
+    let context: ProcessorContext<K, Change<A>>
+    let store: KeyValueStore<K, A>
+
+    function update(record: StreamRecord<K, V>, row: Row<A> | null): PromiseOrValue<void> {
+      const stored = row === null ? null : row.value
+      const timestamp = row === null ? record.timestamp : Math.max(record.timestamp, row.timestamp)
+      const before =
+        keepsBefore && emit === 'updates' && stored !== null ? store.copyValue(stored) : null
+      const folded = fold(record.key, record.value, stored)
+      store.put(record.key, folded, timestamp)
+      if (emit === 'commit') return
+      const after = isSameObject(stored, folded) ? store.copyValue(folded as A) : folded
+      const { key, headers } = record
+      return context.forward({ key, value: { before, after }, timestamp, headers })
+    }
+
+    return {
+      init(processorContext) {
+        context = processorContext
+        store = context.store(options.store)
+      },
+
+      process(record) {
+        if (record.key === null) return context.drop('null-key', record)
+        if (record.value === null) return context.drop('null-value', record)
+        const row = store.get(record.key)
+        return row instanceof Promise
+          ? row.then((found) => update(record, found))
+          : update(record, row)
+      },
+
+      prefetch(records) {
+        return store.prefetch(records.map((record) => record.key))
+      },
+
+      flush() {
+        if (emit !== 'commit') return
+        return store.forEachChanged((key, row) =>
+          context.forward({
+            key,
+            value: { before: row.before, after: row.after },
+            timestamp: row.timestamp,
+            headers: NO_HEADERS,
+          }),
+        )
+      },
+    }
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * Window join: one side of a stream-stream join. Each record meets the records of the other side
+ * that have its key and a time within the window, then is kept for those still to come.
+ *
+ * Journey: source -> [window join, left | right] -> merge -> sink. Both sides connect both stores
+ * and share one stream time.
+ *
+ * Invariants:
+ * - A pair is handed on once: by whichever of the two arrives later.
+ * - A result has the larger of the two timestamps, and the headers of the record that caused it.
+ * - Matches leave in the order of the other side's time, then of its arrival.
+ *
+ * Follows KStreamKStreamJoin: null keys and null values are dropped and not kept. A record too old
+ * for its own store still meets what the other side holds, and is then counted as `late`.
+ */
+import type { PromiseOrValue, StreamRecord } from '../record/record.ts'
+import type { JoinStore } from '../state/store.ts'
+import type { ObservedTime, Processor, ProcessorContext } from '../topology/processor.ts'
+
+export interface WindowJoinOptions<K, V, O, R> {
+  /** The join's name: the sides share its stream time. */
+  readonly name: string
+  readonly ownStore: string
+  readonly otherStore: string
+  /** The other side's record may be this much earlier, or later, than this side's. */
+  readonly beforeMs: number
+  readonly afterMs: number
+  readonly joiner: (own: V, other: O, key: K) => R
+}
+
+/** A new window join processor for each task. */
+export function windowJoin<K, V, O, R>(
+  options: WindowJoinOptions<K, V, O, R>,
+): () => Processor<K, V, K, R> {
+  const { beforeMs, afterMs, joiner } = options
+  return () => {
+    let context: ProcessorContext<K, R>
+    let own: JoinStore<K, V>
+    let other: JoinStore<K, O>
+    let time: ObservedTime
+
+    function keep(record: StreamRecord<K, V>): PromiseOrValue<void> {
+      const kept = own.add(record.key, record.timestamp, record.value)
+      if (kept instanceof Promise) {
+        return kept.then((inTime) => (inTime ? undefined : context.drop('late', record)))
+      }
+      if (!kept) context.drop('late', record)
+    }
+
+    return {
+      init(processorContext) {
+        context = processorContext
+        own = context.store(options.ownStore)
+        other = context.store(options.otherStore)
+        time = context.observedTime(options.name)
+      },
+
+      process(record) {
+        const { key, value, timestamp, headers } = record
+        if (key === null) return context.drop('null-key', record)
+        if (value === null) return context.drop('null-value', record)
+        if (timestamp > time.max) time.max = timestamp
+        const met = other.fetch(
+          key,
+          Math.max(0, timestamp - beforeMs),
+          timestamp + afterMs,
+          (match, matchTimestamp) =>
+            context.forward({
+              key,
+              value: joiner(value, match, key),
+              timestamp: Math.max(timestamp, matchTimestamp),
+              headers,
+            }),
+        )
+        return met instanceof Promise ? met.then(() => keep(record)) : keep(record)
+      },
+
+      prefetch(records) {
+        const keys: K[] = []
+        const timestamps: number[] = []
+        for (const record of records) {
+          if (record.key === null || record.value === null) continue
+          keys.push(record.key)
+          timestamps.push(record.timestamp)
+        }
+        if (keys.length === 0) return
+        const mine = own.prefetch(keys, timestamps, { beforeMs: 0, afterMs: 0 })
+        const theirs = other.prefetch(keys, timestamps, { beforeMs, afterMs })
+        if (mine instanceof Promise || theirs instanceof Promise) {
+          return Promise.all([mine, theirs]).then(() => undefined)
+        }
+      },
+    }
+  }
+}
