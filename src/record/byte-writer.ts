@@ -2,7 +2,8 @@
  * A growing buffer that serdes write into: one per use, reset and written again, so that a hot
  * path allocates nothing. It is also a `ByteRange` over what was written since `reset`.
  *
- * Invariant: `bytes` may be replaced by any write that grows it; never keep it across writes.
+ * Invariant: `bytes` may be replaced by any write that grows it; never keep it across writes, and
+ * call `reserve` before naming `bytes` in the same expression.
  */
 import './node-buffer.ts'
 import type { ByteRange } from './record.ts'
@@ -63,22 +64,28 @@ export class ByteWriter implements ByteRange {
       const bytes = this.bytes
       for (let index = start; index < end; index++) bytes[position++] = source[index] as number
     } else {
-      this.bytes.set(start === 0 && end === source.length ? source : source.subarray(start, end), position)
+      this.bytes.set(
+        start === 0 && end === source.length ? source : source.subarray(start, end),
+        position,
+      )
     }
     this.end += length
   }
 
   writeUint8(value: number): void {
-    this.bytes[this.reserve(1)] = value
-    this.end += 1
+    const position = this.reserve(1)
+    this.bytes[position] = value
+    this.end = position + 1
   }
 
   writeInt16(value: number): void {
-    this.end = this.bytes.writeInt16BE(value, this.reserve(2))
+    const position = this.reserve(2)
+    this.end = this.bytes.writeInt16BE(value, position)
   }
 
   writeInt32(value: number): void {
-    this.end = this.bytes.writeInt32BE(value, this.reserve(4))
+    const position = this.reserve(4)
+    this.end = this.bytes.writeInt32BE(value, position)
   }
 
   /** A safe integer as eight big-endian bytes. */
@@ -90,7 +97,8 @@ export class ByteWriter implements ByteRange {
   }
 
   writeFloat64(value: number): void {
-    this.end = this.bytes.writeDoubleBE(value, this.reserve(8))
+    const position = this.reserve(8)
+    this.end = this.bytes.writeDoubleBE(value, position)
   }
 
   /** A copy of what was written, owned by the caller. */

@@ -15,6 +15,8 @@ export interface Serde<T> {
    * stores then use the value itself as the key of their tables. Default false.
    */
   readonly primitive?: boolean
+  /** How many of the last bytes do not choose the partition: 8 for a windowed key. Default 0. */
+  readonly unpartitionedBytes?: number
   /** Appends the bytes of `value` to `output`. */
   write(value: T, output: ByteWriter): void
   /** Reads the value that lies in `bytes` from `start` to `end`. The range may be reused after the call. */
