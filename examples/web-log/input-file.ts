@@ -89,11 +89,13 @@ export class InputFile {
 
   /** What happened to the file since its end was reached. */
   async change(): Promise<Change> {
+    // The name first: once another file is written under it, this one was written to the end.
+    const named = await stat(this.path).catch(ignoreMissing)
     const size = await this.size()
     if (size < this.position) return 'truncated'
     if (size > this.position) return (await this.#isRewritten()) ? 'truncated' : 'grown'
-    const named = await stat(this.path).catch(ignoreMissing)
-    return named === null || named.ino === this.inode ? 'none' : 'rotated'
+    const another = named !== null && named.ino !== this.inode && named.size > 0
+    return another ? 'rotated' : 'none'
   }
 
   /** True when the bytes up to the bookmark are no longer the ones that were read. */
