@@ -27,6 +27,8 @@ export const ERROR_CODES = [
   'transaction-state-invalid',
   'transaction-aborted',
   'group-generation-stale',
+  'group-protocol-invalid',
+  'group-not-empty',
   'request-timed-out',
   // state
   'state-locked',
