@@ -19,6 +19,7 @@ import type { Serde } from './serde.ts'
 import type { Windowed } from './windowed.ts'
 
 const INT32_MAX = 0x7fff_ffff
+const WINDOW_START_BYTES = 8
 
 /** Text as UTF-8. Unpaired surrogates are written as U+FFFD, as UTF-8 has no form for them. */
 export const text: Serde<string> = {
@@ -185,21 +186,24 @@ export function windowed<K>(serde: Serde<K>, sizeMs: number): Serde<Windowed<K>>
   const name = `windowed(${serde.name}, ${sizeMs}ms)`
   return {
     name,
+    unpartitionedBytes: WINDOW_START_BYTES,
     write(value, output) {
       if (typeof value?.start !== 'number') throw wrongType(name, 'a windowed key', value)
       serde.write(value.key, output)
       output.writeInt64(value.start)
     },
     read(source, start, end) {
-      if (end - start < 8) {
-        throw unreadable(`${name} needs at least 8 bytes, the data has ${end - start}`)
+      if (end - start < WINDOW_START_BYTES) {
+        throw unreadable(
+          `${name} needs at least ${WINDOW_START_BYTES} bytes, the data has ${end - start}`,
+        )
       }
-      const windowStart = readInt64(source, end - 8)
+      const windowStart = readInt64(source, end - WINDOW_START_BYTES)
       if (!Number.isSafeInteger(windowStart + sizeMs)) {
         throw unreadable(`${name} cannot hold a window start of ${windowStart}`)
       }
       return {
-        key: serde.read(source, start, end - 8),
+        key: serde.read(source, start, end - WINDOW_START_BYTES),
         start: windowStart,
         end: windowStart + sizeMs,
       }

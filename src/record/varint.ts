@@ -76,7 +76,7 @@ export class VarintReader {
       half += (byte & 127) * scale
       scale *= 128
     }
-    if (half >= Number.MAX_SAFE_INTEGER) {
+    if (half > Number.MAX_SAFE_INTEGER - sign) {
       throw invalid('a variable-length integer is beyond the safe integers')
     }
     this.position = position
