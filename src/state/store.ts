@@ -7,6 +7,7 @@
  * feed of the changelog and of the byte store. Reads answer at once when the row is buffered or
  * known absent, and return a promise only on a miss.
  */
+import type { ByteWriter } from '../record/byte-writer.ts'
 import type { ByteRange, PromiseOrValue } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
 
@@ -50,7 +51,10 @@ export interface JoinStoreDefinition {
 export type StoreDefinition = KeyValueStoreDefinition | WindowStoreDefinition | JoinStoreDefinition
 export type StorageKind = 'rocksdb' | 'memory'
 
-/** A row of a store: the value and the largest timestamp that shaped it. */
+/**
+ * A row of a store: the value and the largest timestamp that shaped it. What a `get` returns is a
+ * view of the buffer, valid until the next put of its key: read what is needed before that.
+ */
 export interface Row<V> {
   value: V
   timestamp: number
@@ -71,13 +75,16 @@ export interface StateStore {
   readonly name: string
   /** Bytes held in memory by this store's buffer, estimated. */
   bufferedBytes(): number
-  /** Bytes of rows changed since the last `drainChanges`; they cannot be evicted. */
+  /** Bytes of rows changed since the last `save`; they cannot be evicted. */
   dirtyBytes(): number
   /** Hands every row changed since the last call to the changelog and queues it for `save`. */
   drainChanges(sink: ChangelogSink): void
-  /** Adds what `drainChanges` queued to the byte store's batch, with expired rows' removal. */
+  /**
+   * Adds what `drainChanges` queued to the byte store's batch, with expired rows' removal. Nothing
+   * may be put between the drain and this: the byte store holds committed rows.
+   */
   save(batch: ByteBatch): void
-  /** After a save: lets go of clean rows beyond the buffer's budget. */
+  /** Lets go of clean rows beyond the buffer's budget; after a save's write, or between batches. */
   evict(): void
   /** Applies one changelog record read back at restore; `value` null deletes. */
   restore(batch: ByteBatch, key: ByteRange, value: ByteRange | null, timestamp: number): void
@@ -98,7 +105,9 @@ export interface KeyValueStore<K, V> extends StateStore, ReadOnlyKeyValueStore<K
   /** Loads the rows of these keys with one batched read, so that `get` answers at once. Null keys are skipped. */
   prefetch(keys: readonly K[]): PromiseOrValue<void>
   /** Calls back for each row changed since the last call, in the order they first changed. */
-  forEachChanged(callback: (key: K, row: ChangedRow<V>) => PromiseOrValue<void>): PromiseOrValue<void>
+  forEachChanged(
+    callback: (key: K, row: ChangedRow<V>) => PromiseOrValue<void>,
+  ): PromiseOrValue<void>
 }
 
 /** A row that changed since the last emission. */
@@ -123,8 +132,8 @@ export interface WindowStoreEntry<K, V> extends StoreEntry<K, V> {
 export interface WindowStore<K, V> extends StateStore, ReadOnlyWindowStore<K, V> {
   /** An equal value that shares nothing with this one, by way of its bytes. */
   copyValue(value: V): V
-  /** Writes a row; a null value deletes it. */
-  put(key: K, windowStart: number, value: V | null, timestamp: number): void
+  /** Writes a row; a null value deletes it. False when its window is expired: nothing is written. */
+  put(key: K, windowStart: number, value: V | null, timestamp: number): boolean
   /** False when every row of that window is in memory or known absent: nothing to prefetch. */
   mayRead(windowStart: number): boolean
   /** Loads the rows of `keys[i]` in the window that starts at `windowStarts[i]`, in one batched read. */
@@ -156,8 +165,18 @@ export interface JoinStore<K, V> extends StateStore {
   ): PromiseOrValue<void>
 }
 
-/** One atomic write to a task's byte store. Ranges are copied by the call. */
+/**
+ * One atomic write to a task's byte store. Either hand over finished ranges (copied by the call), or
+ * write a row into `output` in place: key bytes, `endKey()`, value bytes, `endPut()`.
+ *
+ * Range deletes apply before the puts and deletes of their batch; of several operations on one key
+ * the last one counts.
+ */
 export interface ByteBatch {
+  readonly output: ByteWriter
+  endKey(): void
+  endPut(): void
+  endDelete(): void
   put(key: ByteRange, value: ByteRange): void
   delete(key: ByteRange): void
   /** Removes `from <= key < to`. */

@@ -1,0 +1,338 @@
+/**
+ * The RocksDB door: the one file that knows the binding, and covers what it leaves open.
+ *
+ * Journey: misses, saves, restore batches and queries of a task end here.
+ *
+ * What the binding does not do, and this file does:
+ * - Order writes: batches in flight overtake each other, so one is in flight per database.
+ * - Check types: anything but a Buffer is stored as random memory, so keys and values are Buffers by
+ *   construction (slices of the batch's arena) or by assertion.
+ * - Keep bytes: a Buffer is read while its write is in flight, so an arena is reused only after.
+ * - Close: it waits for ever for a live batch or iterator, so all are tracked and destroyed, and it
+ *   does not flush, so `close` does.
+ * - Leave room: all work runs on libuv's four threads, so the process keeps one of them free.
+ * - Batch: an awaited get costs 50 us, one of 256 costs 7, so there is no single get.
+ */
+import assert from 'node:assert'
+import type RocksDB from 'rocksdb-native'
+import type { NativeIterator, NativeReadBatch, NativeWriteBatch } from 'rocksdb-native'
+import { StreamsError } from '../errors.ts'
+import type { FileSystem } from '../file-system.ts'
+import type { ByteRow, ByteStore, ScanRange } from './byte-store.ts'
+import { SCAN_CHUNK_ROWS } from './byte-store.ts'
+import { InFlightGate } from './in-flight-gate.ts'
+import { WriteBatch } from './write-batch.ts'
+
+export interface RocksDBOptions {
+  /** The folder of this database; made when it is absent. */
+  readonly directory: string
+  readonly fileSystem: Pick<FileSystem, 'makeDirectory' | 'removeDirectory'>
+  /** How many databases share this process's memory for write buffers. Default 1. */
+  readonly databases?: number
+}
+
+/** Keys of one native read: fewer cost more each, more make the others wait (measured). */
+const READ_BATCH_KEYS = 256
+/** Write buffers of all databases together; the native block caches (32 MB each) come on top. */
+const WRITE_BUFFERS_BYTES = 128 * 1024 * 1024
+/** Below it files get small and are rewritten ten times (measured at 8 MB under full load). */
+const WRITE_BUFFER_MIN_BYTES = 4 * 1024 * 1024
+/** Above it insertion slows down: the buffer outgrows the processor's caches. */
+const WRITE_BUFFER_MAX_BYTES = 32 * 1024 * 1024
+const WRITE_BUFFERS_PER_DATABASE = 4
+/** Batches kept for reuse: one in flight and one being filled. */
+const IDLE_BATCHES_MAX = 2
+const BACKGROUND_JOBS = 2
+
+const REMEDY = 'delete the folder; it is restored from the changelog'
+
+/** Shared by all databases of this thread: 2 reads, 3 operations of libuv's 4 threads. */
+const gate = new InFlightGate({ reads: 2, total: 3 })
+
+/**
+ * Opens the database in a folder, and makes it when it is not there.
+ *
+ * @throws StreamsError 'state-locked' when another process or task has it open, 'state-corrupt'
+ * when its files cannot be read as a database, 'state-storage-failed' when the disk or the binding
+ * fails.
+ */
+export async function openRocksDB(options: RocksDBOptions): Promise<ByteStore> {
+  const { directory, fileSystem, databases = 1 } = options
+  const Database = await loadBinding(directory)
+  fileSystem.makeDirectory(directory)
+  const database = new Database(directory, {
+    writeBufferSize: Math.min(
+      WRITE_BUFFER_MAX_BYTES,
+      Math.max(WRITE_BUFFER_MIN_BYTES, Math.floor(WRITE_BUFFERS_BYTES / databases)),
+    ),
+    maxWriteBufferNumber: WRITE_BUFFERS_PER_DATABASE,
+    maxBackgroundJobs: BACKGROUND_JOBS,
+  })
+  try {
+    await database.ready()
+  } catch (error) {
+    throw openError(error, directory)
+  }
+  return new RocksDBStore(database, options)
+}
+
+class RocksDBStore implements ByteStore {
+  readonly location: string
+  readonly #database: RocksDB
+  readonly #fileSystem: RocksDBOptions['fileSystem']
+  readonly #writer: NativeWriteBatch
+  readonly #idleReaders: NativeReadBatch[] = []
+  readonly #idleBatches: WriteBatch[] = []
+  readonly #iterators = new Set<NativeIterator>()
+  #operations = 0
+  #onIdle: (() => void) | null = null
+  #writing: Promise<void> = Promise.resolve()
+  #closing: Promise<void> | null = null
+
+  constructor(database: RocksDB, options: RocksDBOptions) {
+    this.location = options.directory
+    this.#database = database
+    this.#fileSystem = options.fileSystem
+    this.#writer = database.write({ capacity: 1024 })
+  }
+
+  async getMany(keys: readonly Buffer[]): Promise<(Buffer | null)[]> {
+    for (const key of keys) assert(Buffer.isBuffer(key), 'a key of a byte store is a Buffer')
+    if (keys.length <= READ_BATCH_KEYS) return this.#read(keys)
+    const reads: Promise<(Buffer | null)[]>[] = []
+    for (let start = 0; start < keys.length; start += READ_BATCH_KEYS) {
+      reads.push(this.#read(keys.slice(start, start + READ_BATCH_KEYS)))
+    }
+    return (await Promise.all(reads)).flat()
+  }
+
+  newBatch(): WriteBatch {
+    return this.#idleBatches.pop() ?? new WriteBatch()
+  }
+
+  write(batch: WriteBatch): Promise<void> {
+    const previous = this.#writing
+    const written = this.#run(() => previous.then(() => this.#apply(batch)))
+    this.#writing = written.catch(() => {})
+    return written
+  }
+
+  async *scan(range: ScanRange): AsyncIterable<ByteRow[]> {
+    const limit = range.limit ?? Number.POSITIVE_INFINITY
+    if (limit <= 0) return
+    this.#assertOpen()
+    // One more than expected: a read that fills the buffer costs a second one to see the end.
+    const capacity = Math.min(SCAN_CHUNK_ROWS, limit + 1)
+    const iterator = this.#database.iterator({
+      ...(range.from === undefined ? {} : { gte: range.from }),
+      ...(range.to === undefined ? {} : { lt: range.to }),
+      reverse: range.reverse ?? false,
+      limit,
+      capacity,
+    })
+    this.#track(iterator)
+    try {
+      let chunk: ByteRow[] = []
+      for await (const row of iterator) {
+        chunk.push(row)
+        if (chunk.length === SCAN_CHUNK_ROWS) {
+          yield chunk
+          this.#assertOpen()
+          chunk = []
+        }
+      }
+      this.#assertOpen()
+      if (chunk.length > 0) yield chunk
+    } catch (error) {
+      throw operationError(error, this.location)
+    } finally {
+      iterator.destroy()
+    }
+  }
+
+  async compact(from: Buffer, to: Buffer): Promise<void> {
+    await this.#run(() => this.#database.compactRange(from, to))
+  }
+
+  async flush(): Promise<void> {
+    await this.#run(() => this.#database.flush())
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async destroy(): Promise<void> {
+    await this.close()
+    this.#fileSystem.removeDirectory(this.location)
+  }
+
+  async #read(keys: readonly Buffer[]): Promise<(Buffer | null)[]> {
+    return this.#run(async () => {
+      await gate.enterRead()
+      const reader = this.#idleReaders.pop() ?? this.#database.read({ capacity: READ_BATCH_KEYS })
+      try {
+        const values = keys.map((key) => reader.get(key))
+        // Its own promise would repeat the errors of the gets, so it asks for none.
+        reader.tryFlush()
+        return await allSettled(values)
+      } finally {
+        gate.leaveRead()
+        this.#idleReaders.push(reader)
+      }
+    })
+  }
+
+  async #apply(batch: WriteBatch): Promise<void> {
+    const writer = this.#writer
+    for (const { from, to } of batch.rangeDeletes) writer.tryDeleteRange(from, to)
+    const order = batch.sortedOrder()
+    for (let index = 0; index < batch.count; index++) {
+      const operation = order === null ? index : (order[index] as number)
+      const value = batch.value(operation)
+      if (value === null) writer.tryDelete(batch.key(operation))
+      else writer.tryPut(batch.key(operation), value)
+    }
+    await gate.enterWrite()
+    try {
+      await writer.flush()
+    } finally {
+      gate.leaveWrite()
+    }
+    batch.reset()
+    if (this.#idleBatches.length < IDLE_BATCHES_MAX) this.#idleBatches.push(batch)
+  }
+
+  /** Counts the operation, so that `close` waits for it, and translates its error. */
+  async #run<T>(operation: () => Promise<T>): Promise<T> {
+    this.#assertOpen()
+    this.#operations++
+    try {
+      return await operation()
+    } catch (error) {
+      throw operationError(error, this.location)
+    } finally {
+      if (--this.#operations === 0) this.#onIdle?.()
+    }
+  }
+
+  #track(iterator: NativeIterator): void {
+    this.#iterators.add(iterator)
+    iterator.once('close', () => this.#iterators.delete(iterator))
+    // The error reaches the reader through the iteration.
+    iterator.on('error', () => {})
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== null) {
+      throw new StreamsError('streams-state-invalid', 'the store was closed', {
+        place: { file: this.location },
+      })
+    }
+  }
+
+  async #close(): Promise<void> {
+    // Operations accepted before are waited for; none begins after `#closing` is set.
+    if (this.#operations > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve
+      })
+    }
+    await Promise.all([...this.#iterators].map(destroyIterator))
+    // A failed flush loses nothing: the write-ahead log is replayed at the next open.
+    await this.#database.flush().catch(() => {})
+    this.#writer.destroy()
+    for (const reader of this.#idleReaders) reader.destroy()
+    await this.#database.close().catch((error: unknown) => {
+      throw operationError(error, this.location)
+    })
+  }
+}
+
+function destroyIterator(iterator: NativeIterator): Promise<void> {
+  return new Promise((resolve) => {
+    iterator.once('close', resolve)
+    iterator.destroy()
+  })
+}
+
+/** All values, or the first error, but not before every get has settled. */
+async function allSettled(gets: Promise<Buffer | null>[]): Promise<(Buffer | null)[]> {
+  return Promise.all(gets).catch(async (error: unknown) => {
+    await Promise.allSettled(gets)
+    throw error
+  })
+}
+
+async function loadBinding(directory: string): Promise<typeof RocksDB> {
+  try {
+    return (await import('rocksdb-native')).default
+  } catch (cause) {
+    throw new StreamsError(
+      'state-storage-failed',
+      'RocksDB cannot be loaded on this system (on Linux it needs glibc 2.34 and libatomic); ' +
+        "install those, or give stores the storage 'memory'",
+      { cause, place: { file: directory } },
+    )
+  }
+}
+
+function openError(error: unknown, directory: string): StreamsError {
+  const text = errorText(error)
+  if (/lock file|lock hold by/i.test(text)) {
+    return new StreamsError(
+      'state-locked',
+      `the state folder ${directory} is in use by another process or application instance; ` +
+        'stop that one, or give this one a folder of its own',
+      { cause: error, place: { file: directory }, retriable: true },
+    )
+  }
+  if (isStorageFailure(text)) return storageFailed(error, directory)
+  return corrupt(error, directory)
+}
+
+function operationError(error: unknown, directory: string): unknown {
+  if (
+    error instanceof StreamsError ||
+    (error instanceof Error && error.name === 'AssertionError')
+  ) {
+    return error
+  }
+  const text = errorText(error)
+  if (/corruption|checksum|bad block|truncated block|no such file/i.test(text)) {
+    return corrupt(error, directory)
+  }
+  return storageFailed(error, directory)
+}
+
+function corrupt(cause: unknown, directory: string): StreamsError {
+  return new StreamsError(
+    'state-corrupt',
+    `the state folder ${directory} is damaged: ${errorText(cause)}; ${REMEDY}`,
+    { cause, place: { file: directory } },
+  )
+}
+
+function storageFailed(cause: unknown, directory: string): StreamsError {
+  return new StreamsError(
+    'state-storage-failed',
+    `the state folder ${directory} cannot be read or written: ${errorText(cause)}; ` +
+      `check the disk's space and permissions and start again, or ${REMEDY}`,
+    { cause, place: { file: directory } },
+  )
+}
+
+function isStorageFailure(text: string): boolean {
+  return /ENOSPC|no space|permission denied|read-only|too many open files|not a directory/i.test(
+    text,
+  )
+}
+
+/** The messages of an error and its causes: the binding hides the system's behind its own. */
+function errorText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const own = error instanceof AggregateError ? error.errors.filter(Boolean).map(errorText) : []
+  const cause = error.cause === undefined ? [] : [errorText(error.cause)]
+  return [error.message, ...own.slice(0, 1), ...cause].join(': ')
+}
