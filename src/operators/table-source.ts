@@ -25,10 +25,7 @@ export function tableSource<K, V>(
     let context: ProcessorContext<K, Change<V>>
     let store: KeyValueStore<K, V> | null = null
 
-    function replace(
-      record: StreamRecord<K, V | null>,
-      before: V | null,
-    ): PromiseOrValue<void> {
+    function replace(record: StreamRecord<K, V | null>, before: V | null): PromiseOrValue<void> {
       const { key, value: after, timestamp, headers } = record
       store?.put(key, after, timestamp)
       return context.forward({ key, value: { before, after }, timestamp, headers })

@@ -116,7 +116,10 @@ export function foreach<K, V>(action: (key: K, value: V) => void): CreateProcess
 
 /** Forwards each record to the child of the first predicate that holds, else to `otherwise`. */
 export function branch<K, V>(
-  branches: readonly { readonly child: string; readonly predicate: (key: K, value: V) => boolean }[],
+  branches: readonly {
+    readonly child: string
+    readonly predicate: (key: K, value: V) => boolean
+  }[],
   otherwise: string | null,
 ): CreateProcessor<K, V, K, V> {
   return transform((record, context) => {

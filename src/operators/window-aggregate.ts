@@ -15,12 +15,7 @@
 import { NO_HEADERS, type PromiseOrValue, type StreamRecord } from '../record/record.ts'
 import type { Windowed } from '../record/windowed.ts'
 import type { Row, WindowStore } from '../state/store.ts'
-import type {
-  Change,
-  ObservedTime,
-  Processor,
-  ProcessorContext,
-} from '../topology/processor.ts'
+import type { Change, ObservedTime, Processor, ProcessorContext } from '../topology/processor.ts'
 import { type Emission, type Fold, isSameObject } from './emission.ts'
 
 /** Windows of equal size that start at every multiple of the advance; tumbling: advance = size. */

@@ -1,0 +1,231 @@
+/**
+ * The topics of one application on one log: finds those the topology names, creates those it owns,
+ * and says which tasks follow from their partition counts.
+ *
+ * Journey: start -> [application topics] -> tasks. Names in a topology are as the user wrote them;
+ * on the log, repartition topics and changelogs carry the application id in front.
+ *
+ * Invariants:
+ * - A source topic that does not exist is an error; it is never created here.
+ * - Topics joined with each other have equal partition counts, or nothing starts.
+ * - A changelog has as many partitions as its sub-topology has tasks. Existing internal topics
+ *   with another count are an error: state would be split differently from how it was written.
+ */
+import type { LogClient, NewTopic } from '../client/client.ts'
+import { StreamsError } from '../errors.ts'
+import type { StoreDefinition } from '../state/store.ts'
+import { subTopologies } from '../topology/sub-topologies.ts'
+import type { SubTopology, Topology } from '../topology/topology.ts'
+import type { TaskDescription } from './task.ts'
+
+/** Segments of repartition topics: small, because they are purged behind the reader. */
+const REPARTITION_SEGMENT_BYTES = 50 * 1024 * 1024
+/** Kept beyond a window store's retention in its changelog (windowstore.changelog.additional.retention.ms). */
+const CHANGELOG_EXTRA_RETENTION_MS = 86_400_000
+
+export class ApplicationTopics {
+  readonly tasks: readonly TaskDescription[]
+  readonly #applicationId: string
+  readonly #repartition: ReadonlySet<string>
+  readonly #ownNames: ReadonlySet<string>
+  readonly #partitions: ReadonlyMap<string, number>
+
+  constructor(
+    applicationId: string,
+    topology: Topology,
+    tasks: readonly TaskDescription[],
+    partitions: ReadonlyMap<string, number>,
+  ) {
+    this.#applicationId = applicationId
+    this.#repartition = new Set(topology.repartitionTopics.map(({ name }) => name))
+    this.#ownNames = new Set([...this.#repartition].map((name) => `${applicationId}-${name}`))
+    this.tasks = tasks
+    this.#partitions = partitions
+  }
+
+  /** The name on the log of a topic as a node names it. */
+  nameOf(topic: string): string {
+    return this.#repartition.has(topic) ? `${this.#applicationId}-${topic}` : topic
+  }
+
+  /** True for the name, on the log, of a repartition topic of this application. */
+  ownsRepartition(topic: string): boolean {
+    return this.#ownNames.has(topic)
+  }
+
+  changelogOf(store: string): string {
+    return changelogName(this.#applicationId, store)
+  }
+
+  /** @throws StreamsError 'topic-not-found' for a topic that was not there at start */
+  resolve(topic: string): { readonly topic: string; readonly partitions: number } {
+    const name = this.nameOf(topic)
+    const partitions = this.#partitions.get(name)
+    if (partitions !== undefined) return { topic: name, partitions }
+    throw new StreamsError(
+      'topic-not-found',
+      `No topic '${name}' to write to. Create it before the application starts`,
+      { place: { topic: name } },
+    )
+  }
+}
+
+export function changelogName(applicationId: string, store: string): string {
+  return `${applicationId}-${store}-changelog`
+}
+
+/** Finds, checks and creates the topics of an application. */
+export async function prepareTopics(
+  client: LogClient,
+  topology: Topology,
+  applicationId: string,
+): Promise<ApplicationTopics> {
+  const parts = subTopologies(topology)
+  const existing = new Map(
+    (await client.describeTopics()).map((topic) => [topic.topic, topic.partitions.length]),
+  )
+  const counts = partitionCounts(topology, parts, existing)
+  checkCoPartitioning(topology, counts)
+
+  const owned = new Set(topology.repartitionTopics.map(({ name }) => name))
+  const nameOf = (topic: string) => (owned.has(topic) ? `${applicationId}-${topic}` : topic)
+  const wanted: NewTopic[] = topology.repartitionTopics.map(({ name }) => ({
+    topic: nameOf(name),
+    partitions: counts.get(name) as number,
+    config: REPARTITION_CONFIG,
+  }))
+  const tasks: TaskDescription[] = []
+  for (const subTopology of parts) {
+    const partitions = Math.max(...subTopology.sourceTopics.map((topic) => counts.get(topic) ?? 0))
+    for (let partition = 0; partition < partitions; partition++) {
+      tasks.push({ id: `${subTopology.id}_${partition}`, partition, subTopology })
+    }
+    for (const store of subTopology.stores) {
+      if (!store.changelog) continue
+      const topic = changelogName(applicationId, store.name)
+      wanted.push({ topic, partitions, config: changelogConfig(store) })
+    }
+    for (const topic of subTopology.sinkTopics) {
+      if (!owned.has(topic) && !existing.has(topic)) wanted.push({ topic, partitions })
+    }
+  }
+  await createMissing(client, wanted, existing)
+  return new ApplicationTopics(applicationId, topology, tasks, existing)
+}
+
+const REPARTITION_CONFIG = {
+  'cleanup.policy': 'delete',
+  'retention.ms': '-1',
+  'segment.bytes': String(REPARTITION_SEGMENT_BYTES),
+}
+
+function changelogConfig(store: StoreDefinition): Record<string, string> {
+  if (store.kind === 'key-value') return { 'cleanup.policy': 'compact' }
+  const retentionMs = store.retentionMs + CHANGELOG_EXTRA_RETENTION_MS
+  return { 'cleanup.policy': 'compact,delete', 'retention.ms': String(retentionMs) }
+}
+
+/**
+ * Partition counts by topic as the nodes name it. A repartition topic without a count of its own
+ * takes that of the topics it is joined with, else the largest of what its writers read.
+ */
+function partitionCounts(
+  topology: Topology,
+  parts: readonly SubTopology[],
+  existing: ReadonlyMap<string, number>,
+): Map<string, number> {
+  const counts = new Map<string, number>()
+  const owned = new Map(topology.repartitionTopics.map((topic) => [topic.name, topic.partitions]))
+  for (const { sourceTopics } of parts) {
+    for (const topic of sourceTopics) {
+      if (owned.has(topic)) continue
+      const count = existing.get(topic)
+      if (count === undefined) throw missingSource(topic, existing)
+      counts.set(topic, count)
+    }
+  }
+  for (const [topic, count] of owned) if (count !== null) counts.set(topic, count)
+  for (let open = [...owned.keys()].filter((topic) => !counts.has(topic)); open.length > 0; ) {
+    const settled = open.filter((topic) => {
+      const count = countOf(topic, topology, parts, counts)
+      if (count !== null) counts.set(topic, count)
+      return count !== null
+    })
+    if (settled.length === 0) {
+      throw new StreamsError(
+        'topology-invalid',
+        `Repartition topics ${open.join(', ')} feed only each other, so their partition count is unknown; give one of them the partitions option`,
+      )
+    }
+    open = open.filter((topic) => !counts.has(topic))
+  }
+  return counts
+}
+
+function countOf(
+  topic: string,
+  topology: Topology,
+  parts: readonly SubTopology[],
+  counts: ReadonlyMap<string, number>,
+): number | null {
+  for (const group of topology.coPartitioning) {
+    if (!group.topics.includes(topic)) continue
+    const known = group.topics.filter((other) => other !== topic && counts.has(other))
+    if (known.length > 0) return Math.max(...known.map((other) => counts.get(other) as number))
+  }
+  const read = parts
+    .filter(({ sinkTopics }) => sinkTopics.includes(topic))
+    .flatMap(({ sourceTopics }) => sourceTopics)
+  const known = read.map((source) => counts.get(source))
+  if (known.length === 0 || known.includes(undefined)) return null
+  return Math.max(...(known as number[]))
+}
+
+function missingSource(topic: string, existing: ReadonlyMap<string, number>): StreamsError {
+  const names = [...existing.keys()].slice(0, 10).join(', ') || 'none'
+  return new StreamsError(
+    'source-topic-missing',
+    `The topology reads topic '${topic}', which does not exist. Create it first (topics there are: ${names})`,
+    { place: { topic } },
+  )
+}
+
+function checkCoPartitioning(topology: Topology, counts: ReadonlyMap<string, number>): void {
+  for (const { topics, operator } of topology.coPartitioning) {
+    const distinct = new Set(topics.map((topic) => counts.get(topic)))
+    if (distinct.size <= 1) continue
+    const listed = topics.map((topic) => `'${topic}' has ${counts.get(topic)}`).join(', ')
+    throw new StreamsError(
+      'partition-count-mismatch',
+      `${operator} needs topics with equal partition counts: ${listed}. Insert .repartition({ partitions }) before the one with fewer, or create the topics alike`,
+    )
+  }
+}
+
+async function createMissing(
+  client: LogClient,
+  wanted: readonly NewTopic[],
+  existing: Map<string, number>,
+): Promise<void> {
+  for (const { topic, partitions } of wanted) {
+    const count = existing.get(topic)
+    if (count !== undefined && count !== partitions) {
+      throw new StreamsError(
+        'partition-count-mismatch',
+        `'${topic}' exists with ${count} partitions, but the topology now needs ${partitions}. Restore the partition count of the source topics, or use another application id`,
+        { place: { topic } },
+      )
+    }
+  }
+  const missing = wanted.filter(({ topic }) => !existing.has(topic))
+  if (missing.length === 0) return
+  const results = await client.admin.createTopics(missing)
+  for (const { topic, error } of results) {
+    if (error !== null && error.code !== 'topic-already-exists') {
+      throw new StreamsError(error.code, `'${topic}' cannot be created: ${error.message}`, {
+        place: { topic },
+      })
+    }
+  }
+  for (const { topic, partitions } of missing) existing.set(topic, partitions)
+}

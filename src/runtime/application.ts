@@ -1,0 +1,210 @@
+/**
+ * Opens what an application runs on, in this order (each step needs the one before):
+ *
+ *   1. topics    find what the topology reads, create what it owns
+ *   2. producer  take over the transactional id: what a predecessor left open is aborted
+ *   3. offsets   read the committed positions, which are stable now
+ *   4. state     open each task's database, restore what its changelogs have beyond it
+ *   5. tasks     start their processors at those positions
+ *
+ * Journey: `Streams.start` and the test driver -> [application] -> stream thread.
+ *
+ * Invariant: when a step fails, what the steps before it opened is closed again.
+ */
+import { join } from 'node:path'
+import type { FetchedOffset, OffsetSpec, TopicPartition } from '../client/client.ts'
+import { sleep } from '../clock.ts'
+import { StreamsError } from '../errors.ts'
+import { TaskState } from '../state/task-state.ts'
+import type { SourceNode, Topology } from '../topology/topology.ts'
+import { type ApplicationTopics, prepareTopics } from './application-topics.ts'
+import type { CommitStep } from './commit.ts'
+import type { Metrics } from './metrics.ts'
+import type { CheckedOptions } from './options.ts'
+import { Output } from './output.ts'
+import { restoreTasks } from './restore.ts'
+import { StreamThread } from './stream-thread.ts'
+import { type StartingPoint, Task, type TaskDescription } from './task.ts'
+
+/** How long a start waits between looks at offsets that an open transaction holds. */
+const STABLE_OFFSETS_RETRY_MS = 20
+
+/** What runs: the tasks, and the thread that drives them. */
+export interface Application {
+  readonly tasks: readonly Task[]
+  readonly thread: StreamThread
+  /** Leaves the transaction of the thread aborted, when it had one open. */
+  abort(): Promise<void>
+  /** Closes the tasks' databases; what is not committed is gone. */
+  close(): Promise<void>
+}
+
+export interface ApplicationHooks {
+  readonly metrics: Metrics
+  readonly afterCommitStep?: (step: CommitStep) => void
+}
+
+export async function openApplication(
+  topology: Topology,
+  options: CheckedOptions,
+  hooks: ApplicationHooks,
+): Promise<Application> {
+  const { log, applicationId, clock, guarantee, transactionTimeoutMs } = options
+  const { metrics } = hooks
+  await log.open()
+  // 1. topics
+  const topics = await prepareTopics(log, topology, applicationId)
+  // 2. producer
+  const transactionalId = guarantee === 'exactly-once' ? `${applicationId}-0` : null
+  const identity = await log.transactions.init(transactionalId, transactionTimeoutMs)
+  const output = new Output({ client: log, clock, transactionalId, identity })
+  // 3. offsets
+  const starts = await startingPoints(topics, options)
+  // 4. state
+  const tasks: Task[] = []
+  const close = async () => {
+    await Promise.all(tasks.map((task) => task.close()))
+  }
+  try {
+    for (const description of topics.tasks) {
+      const state = await openState(description, topics, options)
+      tasks.push(new Task({ description, applicationId, state, topics, output, metrics, clock }))
+    }
+    const start = clock.monotonic()
+    metrics.recordsRestored += await restoreTasks(log, tasks)
+    metrics.restoreMs += clock.monotonic() - start
+    // 5. tasks
+    for (const task of tasks) task.open(starts.get(task.id) as StartingPoint[])
+  } catch (error) {
+    await close()
+    throw error
+  }
+  const thread = new StreamThread({
+    client: log,
+    clock,
+    tasks,
+    output,
+    groupId: applicationId,
+    transactionalId,
+    commitIntervalMs: options.commitIntervalMs,
+    saveIntervalMs: options.saveIntervalMs,
+    storeBytes: options.storeBytes,
+    untilEnd: options.untilEnd,
+    purges: (topic) => topics.ownsRepartition(topic),
+    afterCommit(elapsedMs) {
+      metrics.commits++
+      metrics.commitMs += elapsedMs
+    },
+    afterCommitStep: hooks.afterCommitStep,
+  })
+  async function abort(): Promise<void> {
+    if (transactionalId === null || !output.hasUncommitted) return
+    await log.transactions.end(transactionalId, output.identity, 'abort')
+  }
+  return { tasks, thread, abort, close }
+}
+
+function openState(
+  description: TaskDescription,
+  topics: ApplicationTopics,
+  options: CheckedOptions,
+): Promise<TaskState> {
+  const { applicationId, storeBytes, storage, stateDirectory, fileSystem } = options
+  const stores = topics.tasks.reduce((sum, { subTopology }) => sum + subTopology.stores.length, 0)
+  return TaskState.open({
+    directory: join(stateDirectory, applicationId, description.id),
+    fileSystem,
+    definitions: description.subTopology.stores.map((store) => ({
+      ...store,
+      storage: storage ?? store.storage,
+    })),
+    budgetBytes: Math.floor(storeBytes / Math.max(1, stores)),
+    databases: topics.tasks.length,
+  })
+}
+
+/** Where each source partition of each task starts, by task id. */
+async function startingPoints(
+  topics: ApplicationTopics,
+  options: CheckedOptions,
+): Promise<Map<string, StartingPoint[]>> {
+  const wanted = topics.tasks.flatMap((task) => sourcePartitions(task, topics))
+  const committed = await stableOffsets(wanted, options)
+  const fallbacks = await listOffsets(
+    wanted.map((one) => ({ ...one, at: one.source.offsetReset })),
+    options,
+  )
+  const ends = options.untilEnd
+    ? await listOffsets(
+        wanted.map((one) => ({ ...one, at: 'latest' as const })),
+        options,
+      )
+    : null
+  const starts = new Map<string, StartingPoint[]>()
+  for (const [index, { task, source, isInternal }] of wanted.entries()) {
+    const isBounded = ends !== null && !isInternal
+    const list = starts.get(task) ?? []
+    starts.set(task, list)
+    list.push({
+      source,
+      committed: committed[index] as FetchedOffset,
+      fallback: fallbacks[index] as number,
+      endOffset: isBounded ? (ends[index] as number) : Number.POSITIVE_INFINITY,
+    })
+  }
+  return starts
+}
+
+async function stableOffsets(
+  partitions: readonly TopicPartition[],
+  { log, applicationId, clock }: CheckedOptions,
+): Promise<readonly FetchedOffset[]> {
+  for (;;) {
+    const offsets = await log.fetchOffsets(applicationId, partitions, { requireStable: true })
+    const failed = offsets.find(({ error }) => error !== null)
+    if (failed === undefined) return offsets
+    const { topic, partition, error } = failed
+    if (error?.kind !== 'unstable' && error?.kind !== 'retry') {
+      throw new StreamsError(
+        error?.code ?? 'request-timed-out',
+        `Committed offsets cannot be read: ${error?.message}`,
+        { place: { topic, partition, group: applicationId } },
+      )
+    }
+    await sleep(clock, STABLE_OFFSETS_RETRY_MS)
+  }
+}
+
+async function listOffsets(
+  items: readonly (TopicPartition & { readonly at: OffsetSpec })[],
+  { log }: CheckedOptions,
+): Promise<number[]> {
+  const listed = await log.listOffsets(items, 'read-committed')
+  return listed.map(({ topic, partition, offset, error }) => {
+    if (error === null) return offset
+    throw new StreamsError(error.code, `Offsets cannot be listed: ${error.message}`, {
+      place: { topic, partition },
+    })
+  })
+}
+
+interface SourcePartition extends TopicPartition {
+  readonly task: string
+  readonly source: SourceNode
+  readonly isInternal: boolean
+}
+
+/** The partitions a task reads: those of its number, of every topic that has so many. */
+function sourcePartitions(task: TaskDescription, topics: ApplicationTopics): SourcePartition[] {
+  const partitions: SourcePartition[] = []
+  for (const node of task.subTopology.nodes) {
+    if (node.kind !== 'source') continue
+    for (const name of node.topics) {
+      const { topic, partitions: count } = topics.resolve(name)
+      if (task.partition >= count) continue
+      const isInternal = topics.ownsRepartition(topic)
+      partitions.push({ task: task.id, source: node, topic, partition: task.partition, isInternal })
+    }
+  }
+  return partitions
+}

@@ -1,0 +1,245 @@
+/**
+ * Record queue: the fetched batches of one partition, decoded a chunk ahead.
+ *
+ * Journey: client fetch -> [record queue] -> task. The chunk is what the stores prefetch for, and
+ * its head's timestamp decides which partition of a task is next.
+ *
+ * Invariants:
+ * - Records leave in offset order, each once; control, aborted and already processed ones never.
+ * - `position` is the next offset to fetch; `committable` the next offset to process.
+ * - Nothing at or beyond `endOffset` is taken.
+ */
+import type { FetchedPartition } from '../client/client.ts'
+import { CommittedBatches } from '../client/committed-batches.ts'
+import { StreamsError } from '../errors.ts'
+import type { BatchReader } from '../record/batch-reader.ts'
+import { nextOffset } from '../record/next-offset.ts'
+import type { RecordHeaders, StreamRecord } from '../record/record.ts'
+import type { SourceNode } from '../topology/topology.ts'
+import type { Metrics } from './metrics.ts'
+
+/** Records decoded ahead of processing: one batched read of the stores serves them. */
+const CHUNK_RECORDS_MAX = 1024
+
+/** A record with the bytes it came from, so that an untouched key or value is written as they are. */
+export class QueuedRecord implements StreamRecord<unknown, unknown> {
+  readonly key: unknown
+  readonly value: unknown
+  readonly timestamp: number
+  readonly headers: RecordHeaders
+  readonly offset: number
+  readonly bytes: Buffer
+  readonly keyStart: number
+  readonly keyEnd: number
+  readonly valueStart: number
+  readonly valueEnd: number
+
+  constructor(reader: BatchReader, key: unknown, value: unknown, timestamp: number) {
+    this.key = key
+    this.value = value
+    this.timestamp = timestamp
+    this.headers = reader.headers()
+    this.offset = reader.offset
+    this.bytes = reader.bytes
+    this.keyStart = reader.keyStart
+    this.keyEnd = reader.keyEnd
+    this.valueStart = reader.valueStart
+    this.valueEnd = reader.valueEnd
+  }
+}
+
+export interface RecordQueueOptions {
+  readonly topic: string
+  readonly partition: number
+  readonly source: SourceNode
+  readonly position: number
+  readonly partitionTime: number
+  /** Where `until: 'end'` stops; Infinity to go on. */
+  readonly endOffset: number
+  readonly metrics: Metrics
+}
+
+export class RecordQueue {
+  readonly topic: string
+  readonly partition: number
+  readonly source: SourceNode
+  readonly endOffset: number
+  position: number
+  /** Largest event time taken from this partition, -1 before the first. */
+  partitionTime: number
+  /** True when the last fetch reached the end of what is visible. */
+  caughtUp = false
+  /** Bytes fetched and not yet decoded. */
+  bufferedBytes = 0
+
+  readonly #metrics: Metrics
+  readonly #fetched: FetchedPartition[] = []
+  readonly #batches = new CommittedBatches('read-committed')
+  /** True while the batch cursor stands in a batch that has more records. */
+  #isInBatch = false
+  #chunk: QueuedRecord[] = []
+  #head = 0
+  #committable: number
+  #decodedTo: number
+
+  constructor(options: RecordQueueOptions) {
+    this.topic = options.topic
+    this.partition = options.partition
+    this.source = options.source
+    this.position = options.position
+    this.partitionTime = options.partitionTime
+    this.endOffset = options.endOffset
+    this.#metrics = options.metrics
+    this.#committable = options.position
+    this.#decodedTo = options.position
+  }
+
+  /** True when it stops at an offset known at start. */
+  get isBounded(): boolean {
+    return this.endOffset !== Number.POSITIVE_INFINITY
+  }
+
+  /** True when nothing before the end is left to fetch. */
+  get isFetched(): boolean {
+    return this.position >= this.endOffset
+  }
+
+  /** True when nothing before the end is left to process. */
+  get isAtEnd(): boolean {
+    return this.#committable >= this.endOffset
+  }
+
+  /** The next offset to process after a restart from here. */
+  get committable(): number {
+    return this.#committable
+  }
+
+  /** Takes what a fetch from `position` brought. */
+  accept(fetched: FetchedPartition): void {
+    const position = nextOffset(fetched.records, this.position)
+    this.caughtUp = position >= Math.min(fetched.lastStableOffset, this.endOffset)
+    if (position === this.position) return
+    for (const bytes of fetched.records) this.bufferedBytes += bytes.length
+    this.position = position
+    this.#fetched.push(fetched)
+  }
+
+  /** The next record to process, null when none is decoded. */
+  peek(): QueuedRecord | null {
+    return this.#head < this.#chunk.length ? (this.#chunk[this.#head] as QueuedRecord) : null
+  }
+
+  /** Takes the head off. */
+  shift(): void {
+    const record = this.#chunk[this.#head++] as QueuedRecord
+    this.#committable = record.offset + 1
+    if (this.#head === this.#chunk.length) {
+      this.#chunk = []
+      this.#head = 0
+      if (!this.hasUndecoded()) this.#committable = this.#decodedTo
+    }
+  }
+
+  /** True when fetched bytes wait to be decoded. */
+  hasUndecoded(): boolean {
+    return this.#isInBatch || this.#fetched.length > 0
+  }
+
+  /** Decodes the next chunk when none is left; the records it holds now. */
+  decode(): readonly QueuedRecord[] {
+    if (this.#head < this.#chunk.length) return NOTHING
+    const chunk: QueuedRecord[] = []
+    const { reader } = this.#batches
+    while (chunk.length < CHUNK_RECORDS_MAX && (this.#isInBatch || this.#nextBatch())) {
+      if (!reader.next()) {
+        this.#isInBatch = false
+        this.#decodedTo = Math.min(reader.lastOffset + 1, this.endOffset)
+        continue
+      }
+      if (reader.offset < this.#decodedTo || reader.offset >= this.endOffset) continue
+      const record = this.#decodeRecord(reader)
+      if (record !== null) chunk.push(record)
+    }
+    this.#chunk = chunk
+    this.#head = 0
+    if (chunk.length === 0) this.#committable = this.#decodedTo
+    return chunk
+  }
+
+  /** Moves to the next visible batch, through as many fetches as that takes. */
+  #nextBatch(): boolean {
+    for (;;) {
+      if (this.#batches.next()) {
+        this.#isInBatch = true
+        return true
+      }
+      this.#decodedTo = Math.max(this.#decodedTo, Math.min(this.#batches.position, this.endOffset))
+      const fetched = this.#fetched.shift()
+      if (fetched === undefined) return false
+      for (const bytes of fetched.records) this.bufferedBytes -= bytes.length
+      this.#batches.start(this.#decodedTo, fetched.records, fetched.aborted)
+    }
+  }
+
+  #decodeRecord(reader: BatchReader): QueuedRecord | null {
+    const { source } = this
+    const { bytes, keyStart, valueStart } = reader
+    let part = 'key'
+    try {
+      const key = keyStart < 0 ? null : source.keySerde.read(bytes, keyStart, reader.keyEnd)
+      part = 'value'
+      const value =
+        valueStart < 0 ? null : source.valueSerde.read(bytes, valueStart, reader.valueEnd)
+      part = 'timestamp'
+      const timestamp = this.#eventTime(reader, key, value)
+      if (timestamp < 0) {
+        this.#metrics.drop('invalid-timestamp', source.name)
+        return null
+      }
+      if (timestamp > this.partitionTime) this.partitionTime = timestamp
+      return new QueuedRecord(reader, key, value, timestamp)
+    } catch (cause) {
+      throw this.#unreadable(part, reader.offset, cause)
+    }
+  }
+
+  #eventTime(reader: BatchReader, key: unknown, value: unknown): number {
+    const extractor = this.source.timestamp
+    if (extractor === null) return reader.timestamp
+    const { topic, partition } = this
+    const { timestamp, offset } = reader
+    const time = extractor(
+      { key, value, timestamp, headers: reader.headers(), topic, partition, offset },
+      this.partitionTime,
+    )
+    if (!Number.isSafeInteger(time)) {
+      throw new RangeError(
+        `the timestamp option of '${this.source.name}' returned ${String(time)}; return whole milliseconds since the epoch, or a negative number to drop the record`,
+      )
+    }
+    return time
+  }
+
+  #unreadable(part: string, offset: number, cause: unknown): StreamsError {
+    const { source, topic, partition } = this
+    const place = { topic, partition, offset, node: source.name }
+    if (part === 'timestamp') {
+      return new StreamsError('timestamp-invalid', `No event time: ${messageOf(cause)}`, {
+        cause,
+        place,
+      })
+    }
+    const serde = part === 'key' ? source.keySerde.name : source.valueSerde.name
+    return new StreamsError(
+      'deserialization-failed',
+      `The ${part} cannot be read as ${serde}: ${messageOf(cause)}. Give the source the serde the topic was written with`,
+      { cause, place },
+    )
+  }
+}
+
+const NOTHING: readonly QueuedRecord[] = []
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

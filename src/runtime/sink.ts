@@ -1,0 +1,143 @@
+/**
+ * Sink: writes what reaches it to a topic.
+ *
+ * Journey: operators -> [sink] -> output -> log.
+ *
+ * Invariants:
+ * - The record's timestamp and headers go along.
+ * - A key or value that comes from the source untouched, with the serde it was read with, is
+ *   written as the bytes that came in. Which of the two may be is known before the first record.
+ */
+import { StreamsError } from '../errors.ts'
+import { ByteWriter } from '../record/byte-writer.ts'
+import { keyPartition } from '../record/murmur2.ts'
+import type { ByteRange, PromiseOrValue, StreamRecord } from '../record/record.ts'
+import type { Serde } from '../record/serde.ts'
+import type { Processor } from '../topology/processor.ts'
+import type { SinkNode } from '../topology/topology.ts'
+import type { Metrics } from './metrics.ts'
+import type { Output } from './output.ts'
+import type { QueuedRecord } from './record-queue.ts'
+
+/** What a sink needs of the task it stands in. */
+export interface SinkSurroundings {
+  readonly output: Output
+  readonly metrics: Metrics
+  /** The source record being processed, null outside of processing. */
+  current(): QueuedRecord | null
+  /** The topic's name on the log and its partition count; throws when it does not exist. */
+  resolveTopic(topic: string): { readonly topic: string; readonly partitions: number }
+  readonly reusesKey: boolean
+  readonly reusesValue: boolean
+}
+
+/** Where one topic's records go: its name, count, and the objects that stand for its partitions. */
+interface Target {
+  readonly topic: string
+  readonly partitions: readonly { readonly topic: string; readonly partition: number }[]
+  nextWithoutKey: number
+}
+
+/** The processor that stands for a sink node in one task. */
+export function sink(node: SinkNode, around: SinkSurroundings): Processor {
+  const { output, metrics } = around
+  const keys = new ByteWriter()
+  const values = new ByteWriter()
+  const reusedKey = emptyRange()
+  const reusedValue = emptyRange()
+  const targets = new Map<string, Target>()
+  let fixed: Target | null = null
+
+  function targetOf(name: string): Target {
+    const known = targets.get(name)
+    if (known !== undefined) return known
+    const { topic, partitions } = around.resolveTopic(name)
+    const target = {
+      topic,
+      partitions: Array.from({ length: partitions }, (_, partition) => ({ topic, partition })),
+      nextWithoutKey: 0,
+    }
+    targets.set(name, target)
+    return target
+  }
+
+  function keyBytes(record: StreamRecord<unknown, unknown>): ByteRange | null {
+    if (record.key === null || record.key === undefined) return null
+    const current = around.reusesKey ? around.current() : null
+    if (current === null) return serialize(node.keySerde, record.key, keys, 'key')
+    reusedKey.bytes = current.bytes
+    reusedKey.start = current.keyStart
+    reusedKey.end = current.keyEnd
+    return reusedKey
+  }
+
+  function valueBytes(record: StreamRecord<unknown, unknown>): ByteRange | null {
+    if (record.value === null || record.value === undefined) return null
+    const current = around.reusesValue ? around.current() : null
+    if (current === null) return serialize(node.valueSerde, record.value, values, 'value')
+    reusedValue.bytes = current.bytes
+    reusedValue.start = current.valueStart
+    reusedValue.end = current.valueEnd
+    return reusedValue
+  }
+
+  function serialize(
+    serde: Serde<unknown>,
+    value: unknown,
+    writer: ByteWriter,
+    part: 'key' | 'value',
+  ): ByteWriter {
+    try {
+      serde.write(value, writer.reset())
+      return writer
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      throw new StreamsError(
+        'serialization-failed',
+        `The ${part} cannot be written as ${serde.name}: ${reason}. Give '${node.name}' the serde of what reaches it`,
+        { cause, place: { node: node.name } },
+      )
+    }
+  }
+
+  function partitionOf(
+    record: StreamRecord<unknown, unknown>,
+    key: ByteRange | null,
+    target: Target,
+  ): number {
+    const count = target.partitions.length
+    if (node.partitioner !== null) return checked(node.partitioner(record, count), count)
+    if (key === null) {
+      target.nextWithoutKey = (target.nextWithoutKey + 1) % count
+      return target.nextWithoutKey
+    }
+    const end = key.end - (node.keySerde.unpartitionedBytes ?? 0)
+    return keyPartition(key.bytes, key.start, end, count)
+  }
+
+  function checked(partition: number, count: number): number {
+    if (Number.isInteger(partition) && partition >= 0 && partition < count) return partition
+    throw new RangeError(
+      `the partitioner of '${node.name}' returned ${partition}; return a whole number from 0 to ${count - 1}`,
+    )
+  }
+
+  return {
+    process(record): PromiseOrValue<void> {
+      const name = node.topic
+      let target = fixed
+      if (target === null) {
+        target = targetOf(typeof name === 'string' ? name : name(record))
+        if (typeof name === 'string') fixed = target
+      }
+      const key = keyBytes(record)
+      const partition = target.partitions[partitionOf(record, key, target)]!
+      metrics.recordsProduced++
+      return output.send(partition, key, valueBytes(record), record.timestamp, record.headers)
+    },
+  }
+}
+
+function emptyRange(): { bytes: Buffer; start: number; end: number } {
+  return { bytes: Buffer.alloc(0), start: 0, end: 0 }
+}

@@ -1,0 +1,247 @@
+/**
+ * Stream thread: the loop that turns the crank for all tasks of one process.
+ *
+ * Journey: fetch -> queues -> tasks -> output -> commit, again and again. A turn decodes and
+ * prefetches for every task, then runs every task through what is decoded; promises appear a few
+ * times a turn, not per record. While a turn runs, the next fetch is under way.
+ *
+ * Invariants:
+ * - A partition whose queue is full is not fetched: a fast source waits.
+ * - A commit happens between turns: when its time has come, when changed rows fill their share of
+ *   memory, or at once when nothing is left to do.
+ * - After an error nothing is committed any more: the transaction is aborted, the databases are
+ *   closed as they are.
+ */
+import type { Fetcher, FetchItem, LogClient } from '../client/client.ts'
+import type { Clock } from '../clock.ts'
+import { StreamsError } from '../errors.ts'
+import { type CommitStep, commit } from './commit.ts'
+import type { Output } from './output.ts'
+import type { RecordQueue } from './record-queue.ts'
+import type { Task } from './task.ts'
+
+/** A queue takes more while it holds less than this. */
+const QUEUE_BYTES_MAX = 512 * 1024
+const FETCH_PARTITION_BYTES = 512 * 1024
+const FETCH_BYTES = 16 * 1024 * 1024
+const FETCH_WAIT_MS = 500
+/** With nothing to do, a commit comes this soon after the last one, so that results do not wait. */
+const IDLE_COMMIT_MS = 10
+/** Share of the store memory that rows changed since the last commit may fill. */
+const DIRTY_SHARE = 0.5
+/** How often repartition topics are purged behind their readers. */
+const PURGE_INTERVAL_MS = 30_000
+
+export interface StreamThreadOptions {
+  readonly client: LogClient
+  readonly clock: Clock
+  readonly tasks: readonly Task[]
+  readonly output: Output
+  readonly groupId: string
+  readonly transactionalId: string | null
+  readonly commitIntervalMs: number
+  readonly saveIntervalMs: number
+  readonly storeBytes: number
+  readonly untilEnd: boolean
+  /** True for topics whose records nobody else needs once they are processed. */
+  readonly purges: (topic: string) => boolean
+  readonly afterCommit: (elapsedMs: number) => void
+  readonly afterCommitStep?: ((step: CommitStep) => void) | undefined
+}
+
+export class StreamThread {
+  readonly #options: StreamThreadOptions
+  readonly #clock: Clock
+  readonly #fetcher: Fetcher
+  readonly #queues: readonly RecordQueue[]
+  #poll: Promise<void> | null = null
+  #polled: Set<RecordQueue> = new Set()
+  #pollError: unknown = null
+  #stopping = false
+  readonly #dirtyBytesMax: number
+  #committedAt: number
+  #savedAt: number
+  #purgedAt: number
+
+  constructor(options: StreamThreadOptions) {
+    this.#options = options
+    this.#clock = options.clock
+    this.#fetcher = options.client.fetcher('active')
+    this.#queues = options.tasks.flatMap((task) => task.queues)
+    this.#dirtyBytesMax = options.storeBytes * DIRTY_SHARE
+    this.#committedAt = this.#savedAt = this.#purgedAt = options.clock.monotonic()
+  }
+
+  /** Runs until `stop`, or until the end with `untilEnd`; commits last. Rejects with the first error. */
+  async run(): Promise<void> {
+    try {
+      while (!this.#stopping) {
+        this.#fetch()
+        const worked = await this.#turn()
+        if (this.#isCommitDue(worked)) await this.#commit()
+        if (worked) await this.#clock.yield()
+        else if (this.#options.untilEnd && (await this.#isAtEnd())) break
+        else if (!this.#stopping) await this.#waitForRecords()
+      }
+      await this.#commit({ last: true })
+    } finally {
+      await this.#fetcher.close()
+      await this.#poll
+    }
+  }
+
+  /** Runs until every record that is there is processed and committed: for tests. */
+  async runToEnd(): Promise<void> {
+    do {
+      this.#fetch()
+      while (await this.#turn()) this.#fetch()
+      await this.#poll
+    } while (!(await this.#isAtEnd()))
+  }
+
+  /** Makes `run` commit and return. */
+  stop(): void {
+    this.#stopping = true
+    this.#fetcher.wakeup()
+  }
+
+  /** One pass over all tasks; false when none had anything to do. */
+  async #turn(): Promise<boolean> {
+    const { tasks, output } = this.#options
+    let waits: Promise<void>[] | null = null
+    for (const task of tasks) {
+      const pending = task.prepare()
+      if (pending instanceof Promise) {
+        waits ??= []
+        waits.push(pending)
+      }
+    }
+    if (waits !== null) await Promise.all(waits)
+    let worked = false
+    for (const task of tasks) {
+      if (!task.hasWork()) continue
+      worked = true
+      const pending = task.run()
+      if (pending instanceof Promise) await pending
+    }
+    const pending = output.sendFull()
+    if (pending instanceof Promise) await pending
+    return worked
+  }
+
+  /** Keeps one fetch under way for the queues that have room. */
+  #fetch(): void {
+    if (this.#pollError !== null) throw this.#pollError
+    const items: FetchItem[] = []
+    const polled = new Set<RecordQueue>()
+    for (const queue of this.#queues) {
+      if (queue.bufferedBytes >= QUEUE_BYTES_MAX || queue.isFetched) continue
+      const { topic, partition, position: offset } = queue
+      items.push({ topic, partition, offset, maxBytes: FETCH_PARTITION_BYTES })
+      polled.add(queue)
+    }
+    if (this.#poll !== null) {
+      if (!polled.isSubsetOf(this.#polled)) this.#fetcher.wakeup()
+      return
+    }
+    if (items.length === 0) return
+    this.#polled = polled
+    const options = { maxWaitMs: FETCH_WAIT_MS, minBytes: 1, maxBytes: FETCH_BYTES } as const
+    this.#poll = this.#fetcher
+      .poll(items, { ...options, isolation: 'read-committed' })
+      .then((fetched) => {
+        const queues = [...polled]
+        fetched.forEach((partition, index) => {
+          if (partition.error === null) {
+            queues[index]?.accept(partition)
+          } else if (partition.error.kind !== 'retry') {
+            const { topic, partition: number, error } = partition
+            const place = { topic, partition: number, offset: (items[index] as FetchItem).offset }
+            throw new StreamsError(error.code, `Cannot fetch: ${error.message}`, { place })
+          }
+        })
+      })
+      .catch((error) => {
+        this.#pollError = error
+      })
+      .finally(() => {
+        this.#poll = null
+      })
+  }
+
+  /** Waits for the fetch under way, but not past the time of the next commit. */
+  async #waitForRecords(): Promise<void> {
+    if (this.#poll === null) return this.#clock.yield()
+    const { commitIntervalMs } = this.#options
+    const cancel = this.#hasUncommitted()
+      ? this.#clock.after(
+          Math.max(0, this.#committedAt + commitIntervalMs - this.#clock.monotonic()),
+          () => this.#fetcher.wakeup(),
+        )
+      : null
+    await this.#poll
+    cancel?.()
+  }
+
+  #hasUncommitted(): boolean {
+    const { tasks, output } = this.#options
+    return output.hasUncommitted || tasks.some((task) => task.hasUncommitted())
+  }
+
+  #isCommitDue(worked: boolean): boolean {
+    const { commitIntervalMs } = this.#options
+    const elapsed = this.#clock.monotonic() - this.#committedAt
+    if (elapsed >= commitIntervalMs) return this.#hasUncommitted()
+    if (!worked) {
+      return elapsed >= Math.min(IDLE_COMMIT_MS, commitIntervalMs) && this.#hasUncommitted()
+    }
+    return this.#dirtyBytes() > this.#dirtyBytesMax
+  }
+
+  #dirtyBytes(): number {
+    let bytes = 0
+    for (const task of this.#options.tasks) bytes += task.dirtyBytes()
+    return bytes
+  }
+
+  async #commit(how: { readonly last?: boolean } = {}): Promise<boolean> {
+    const { client, output, tasks, groupId, transactionalId } = this.#options
+    const start = this.#clock.monotonic()
+    const saves =
+      how.last === true ||
+      start - this.#savedAt >= this.#options.saveIntervalMs ||
+      this.#dirtyBytes() > this.#dirtyBytesMax
+    const afterStep = this.#options.afterCommitStep
+    const options = { client, output, tasks, groupId, transactionalId, saves, afterStep }
+    const committed = await commit(options)
+    this.#committedAt = this.#clock.monotonic()
+    if (saves) this.#savedAt = this.#committedAt
+    if (committed) this.#options.afterCommit(this.#committedAt - start)
+    if (this.#committedAt - this.#purgedAt >= PURGE_INTERVAL_MS) await this.#purge()
+    return committed
+  }
+
+  /** Deletes what every reader of the repartition topics has processed. */
+  async #purge(): Promise<void> {
+    this.#purgedAt = this.#clock.monotonic()
+    const items = this.#queues
+      .filter(({ topic }) => this.#options.purges(topic))
+      .map(({ topic, partition, committable }) => ({ topic, partition, beforeOffset: committable }))
+    if (items.length > 0) await this.#options.client.admin.deleteRecords(items)
+  }
+
+  /**
+   * True when every queue is at its end and nothing is uncommitted: the end it had at start, or
+   * what the log has now. Asked after a commit, which lets the application see its own output.
+   */
+  async #isAtEnd(): Promise<boolean> {
+    if (this.#hasUncommitted()) await this.#commit()
+    if (this.#queues.some((queue) => queue.isBounded && !queue.isAtEnd)) return false
+    const open = this.#queues.filter((queue) => !queue.isBounded)
+    const ends = await this.#options.client.listOffsets(
+      open.map(({ topic, partition }) => ({ topic, partition, at: 'latest' as const })),
+      'read-committed',
+    )
+    return open.every((queue, index) => queue.committable >= (ends[index]?.offset ?? 0))
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * A node of the topology inside one task: its processor, its children, and the context through
+ * which the processor reaches both and the task.
+ *
+ * Journey: task -> [task node] -> processor -> forward -> children's task nodes, depth first.
+ *
+ * Invariant: an error that leaves a processor is a StreamsError that names the node; one from
+ * further down keeps the name of the node it came from.
+ */
+import { AssertionError } from 'node:assert'
+import { StreamsError } from '../errors.ts'
+import type { PromiseOrValue, StreamRecord } from '../record/record.ts'
+import { inOrder } from '../record/when.ts'
+import type { StateStore } from '../state/store.ts'
+import type {
+  DropReason,
+  ObservedTime,
+  Processor,
+  ProcessorContext,
+  RecordMetadata,
+} from '../topology/processor.ts'
+
+/** What a node's context asks of its task. */
+export interface TaskSurroundings {
+  readonly applicationId: string
+  readonly taskId: string
+  readonly partition: number
+  now(): number
+  streamTime(): number
+  metadata(): RecordMetadata | null
+  drop(reason: DropReason, node: string): void
+  observedTime(name: string): ObservedTime
+  /** The store, when `node` was connected to it; throws otherwise. */
+  store(name: string, node: string): StateStore
+}
+
+export class TaskNode implements ProcessorContext<unknown, unknown> {
+  readonly nodeName: string
+  readonly processor: Processor
+  readonly children: TaskNode[] = []
+  readonly #task: TaskSurroundings
+
+  constructor(nodeName: string, processor: Processor, task: TaskSurroundings) {
+    this.nodeName = nodeName
+    this.processor = processor
+    this.#task = task
+  }
+
+  process(record: StreamRecord<unknown, unknown>): PromiseOrValue<void> {
+    let pending: PromiseOrValue<void>
+    try {
+      pending = this.processor.process(record)
+    } catch (error) {
+      throw this.#located(error)
+    }
+    if (pending instanceof Promise) {
+      return pending.catch((error) => {
+        throw this.#located(error)
+      })
+    }
+  }
+
+  forward(record: StreamRecord<unknown, unknown>, child?: string): PromiseOrValue<void> {
+    const { children } = this
+    if (child !== undefined) return this.#child(child).process(record)
+    if (children.length === 1) return (children[0] as TaskNode).process(record)
+    if (children.length > 1) return inOrder(children, (node) => node.process(record))
+  }
+
+  #child(name: string): TaskNode {
+    const found = this.children.find((node) => node.nodeName === name)
+    if (found !== undefined) return found
+    const names = this.children.map((node) => `'${node.nodeName}'`).join(', ') || 'none'
+    throw new RangeError(`'${this.nodeName}' forwards to '${name}'; its children are ${names}`)
+  }
+
+  get applicationId(): string {
+    return this.#task.applicationId
+  }
+
+  get taskId(): string {
+    return this.#task.taskId
+  }
+
+  get partition(): number {
+    return this.#task.partition
+  }
+
+  store<S extends StateStore>(name: string): S {
+    return this.#task.store(name, this.nodeName) as S
+  }
+
+  drop(reason: DropReason): void {
+    this.#task.drop(reason, this.nodeName)
+  }
+
+  streamTime(): number {
+    return this.#task.streamTime()
+  }
+
+  observedTime(name: string = this.nodeName): ObservedTime {
+    return this.#task.observedTime(name)
+  }
+
+  now(): number {
+    return this.#task.now()
+  }
+
+  metadata(): RecordMetadata | null {
+    return this.#task.metadata()
+  }
+
+  #located(error: unknown): unknown {
+    if (error instanceof AssertionError) return error
+    if (error instanceof StreamsError && error.place.node !== undefined) return error
+    const { taskId } = this.#task
+    const place = { ...this.#task.metadata(), task: taskId, node: this.nodeName }
+    const message = error instanceof Error ? error.message : String(error)
+    if (error instanceof StreamsError) {
+      const { code, retriable } = error
+      return new StreamsError(code, message, { cause: error, place, retriable })
+    }
+    return new StreamsError('processing-failed', `'${this.nodeName}' failed: ${message}`, {
+      cause: error,
+      place,
+    })
+  }
+}

@@ -1,0 +1,334 @@
+/**
+ * Task: one sub-topology for one partition number: its queues, its processors, its stores.
+ *
+ * Journey: stream thread -> [task]: choose the record with the lowest time, run it through the
+ * nodes, depth first, to the end; then the next.
+ *
+ * Invariants:
+ * - Records of a partition are processed in offset order, one at a time, also where a node waits.
+ * - A record is taken from its queue only after it was processed; what is committed is what left.
+ * - Among partitions the lowest head timestamp is next. A partition that is empty holds the others
+ *   back while the log is known to have more of it.
+ */
+import type { FetchedOffset, OffsetItem, TopicPartition } from '../client/client.ts'
+import type { Clock } from '../clock.ts'
+import { NO_HEADERS, type PromiseOrValue } from '../record/record.ts'
+import type { StoreDefinition } from '../state/store.ts'
+import type { TaskState } from '../state/task-state.ts'
+import type { ObservedTime, RecordMetadata } from '../topology/processor.ts'
+import type { SourceNode, SubTopology } from '../topology/topology.ts'
+import type { ApplicationTopics } from './application-topics.ts'
+import { decodeTaskTime, encodeTaskTime } from './commit-metadata.ts'
+import type { Metrics } from './metrics.ts'
+import type { Output } from './output.ts'
+import { type QueuedRecord, RecordQueue } from './record-queue.ts'
+import { sink } from './sink.ts'
+import { buildTaskGraph, type SourceEntry, type TaskGraph } from './task-graph.ts'
+import type { TaskSurroundings } from './task-node.ts'
+
+/** What a task is, before it runs. */
+export interface TaskDescription {
+  /** `<sub-topology>_<partition>`. */
+  readonly id: string
+  readonly partition: number
+  readonly subTopology: SubTopology
+}
+
+export interface TaskOptions {
+  readonly description: TaskDescription
+  readonly applicationId: string
+  readonly state: TaskState
+  readonly topics: ApplicationTopics
+  readonly output: Output
+  readonly metrics: Metrics
+  readonly clock: Clock
+}
+
+/** A source partition of a task, with the offset the group has committed. */
+export interface StartingPoint {
+  readonly source: SourceNode
+  readonly committed: FetchedOffset
+  /** Where to start without a committed offset. */
+  readonly fallback: number
+  readonly endOffset: number
+}
+
+/** The changelog partition of a store, and the offset its saved rows go up to. */
+export interface StoreChangelog extends TopicPartition {
+  readonly store: string
+  readonly savedOffset: number
+}
+
+export class Task {
+  readonly id: string
+  readonly partition: number
+  readonly state: TaskState
+  queues: readonly RecordQueue[] = []
+
+  readonly #options: TaskOptions
+  readonly #graph: TaskGraph
+  readonly #observed = new Map<string, ObservedTime>()
+  #entries: readonly SourceEntry[] = []
+  #current: QueuedRecord | null = null
+  #currentQueue: RecordQueue | null = null
+  #streamTime = -1
+  #committed: number[] = []
+
+  constructor(options: TaskOptions) {
+    this.#options = options
+    this.id = options.description.id
+    this.partition = options.description.partition
+    this.state = options.state
+    this.#graph = buildTaskGraph(
+      options.description.subTopology,
+      this.#surroundings(),
+      (node, reuse) =>
+        sink(node, {
+          output: options.output,
+          metrics: options.metrics,
+          current: () => this.#current,
+          resolveTopic: (topic) => options.topics.resolve(topic),
+          ...reuse,
+        }),
+    )
+  }
+
+  get streamTime(): number {
+    return this.#streamTime
+  }
+
+  /** Starts the processors and sets the queues to where the group has committed. */
+  open(starts: readonly StartingPoint[]): void {
+    const { metrics } = this.#options
+    for (const { committed } of starts) {
+      const time = decodeTaskTime(committed.metadata)
+      this.#streamTime = Math.max(this.#streamTime, time.partitionTime)
+      for (const [name, max] of Object.entries(time.observed)) {
+        const observed = this.#observedTime(name)
+        observed.max = Math.max(observed.max, max)
+      }
+    }
+    this.queues = starts.map(({ source, committed, fallback, endOffset }) => {
+      const { topic, partition, offset, metadata } = committed
+      return new RecordQueue({
+        topic,
+        partition,
+        source,
+        position: offset < 0 ? fallback : offset,
+        partitionTime: decodeTaskTime(metadata).partitionTime,
+        endOffset,
+        metrics,
+      })
+    })
+    this.#committed = starts.map(({ committed }) => committed.offset)
+    this.#entries = starts.map(({ source }) => this.#graph.sources.get(source) as SourceEntry)
+    for (const node of this.#graph.nodes) node.processor.init?.(node)
+  }
+
+  /** Decodes the next records and loads the rows they will touch. */
+  prepare(): PromiseOrValue<void> {
+    let waits: Promise<void>[] | null = null
+    for (const [index, queue] of this.queues.entries()) {
+      if (!queue.hasUndecoded()) continue
+      const records = queue.decode()
+      if (records.length === 0) continue
+      for (const { processor } of (this.#entries[index] as SourceEntry).prefetchers) {
+        const pending = processor.prefetch?.(records)
+        if (pending instanceof Promise) {
+          waits ??= []
+          waits.push(pending)
+        }
+      }
+    }
+    if (waits !== null) return Promise.all(waits).then(() => undefined)
+  }
+
+  /** Processes what is decoded, until a queue must be filled. */
+  run(): PromiseOrValue<void> {
+    for (;;) {
+      const index = this.#choose()
+      if (index < 0) {
+        this.#current = null
+        return
+      }
+      const queue = this.queues[index] as RecordQueue
+      const pending = this.#process(queue, this.#entries[index] as SourceEntry)
+      if (pending instanceof Promise) {
+        return pending.then(() => {
+          queue.shift()
+          return this.run()
+        })
+      }
+      queue.shift()
+    }
+  }
+
+  #process(queue: RecordQueue, entry: SourceEntry): PromiseOrValue<void> {
+    const record = queue.peek() as QueuedRecord
+    this.#current = record
+    this.#currentQueue = queue
+    if (record.timestamp > this.#streamTime) this.#streamTime = record.timestamp
+    this.#options.metrics.recordsProcessed++
+    return entry.node.forward(record)
+  }
+
+  /** The queue with the lowest head time; -1 when there is none, or one must be filled first. */
+  #choose(): number {
+    let chosen = -1
+    let lowest = Number.POSITIVE_INFINITY
+    const { queues } = this
+    for (let index = 0; index < queues.length; index++) {
+      const queue = queues[index] as RecordQueue
+      const head = queue.peek()
+      if (head === null) {
+        if (queue.hasUndecoded() || !queue.caughtUp) return -1
+      } else if (head.timestamp < lowest) {
+        lowest = head.timestamp
+        chosen = index
+      }
+    }
+    return chosen
+  }
+
+  /** True when `prepare` and `run` would find something to do. */
+  hasWork(): boolean {
+    if (this.#choose() >= 0) return true
+    return this.queues.some((queue) => queue.peek() === null && queue.hasUndecoded())
+  }
+
+  /** True when records were processed since the last commit. */
+  hasUncommitted(): boolean {
+    return this.queues.some((queue, index) => queue.committable !== this.#committed[index])
+  }
+
+  /** Emits what operators hold back until commit, in topological order. */
+  async flush(): Promise<void> {
+    this.#current = null
+    this.#currentQueue = null
+    for (const { processor } of this.#graph.nodes) {
+      const pending = processor.flush?.()
+      if (pending instanceof Promise) await pending
+    }
+  }
+
+  /** Hands every changed row to its changelog partition. */
+  drainChanges(): void {
+    const { output, metrics, topics } = this.#options
+    for (const store of this.state.stores()) {
+      const definition = this.#definition(store.name)
+      const changelog = { topic: topics.changelogOf(store.name), partition: this.partition }
+      store.drainChanges((key, value, timestamp) => {
+        if (!definition.changelog) return
+        metrics.changelogRecords++
+        output.append(changelog, key, value, timestamp, NO_HEADERS)
+      })
+    }
+  }
+
+  /** The offsets to commit, for the partitions where they moved. */
+  committableOffsets(): OffsetItem[] {
+    const offsets: OffsetItem[] = []
+    for (const [index, queue] of this.queues.entries()) {
+      if (queue.committable === this.#committed[index]) continue
+      const { topic, partition, committable: offset, partitionTime } = queue
+      const metadata = encodeTaskTime(partitionTime, this.#observed)
+      offsets.push({ topic, partition, offset, metadata })
+    }
+    return offsets
+  }
+
+  /** Called when `committableOffsets` are committed. */
+  offsetsCommitted(): void {
+    this.#committed = this.queues.map((queue) => queue.committable)
+  }
+
+  /** Writes committed rows, and how far in the changelogs they go, to the task's database. */
+  save(): Promise<void> {
+    const { output, topics } = this.#options
+    const offsets = new Map<string, number>()
+    for (const { name } of this.state.stores()) {
+      const offset = output.endOffset(topics.changelogOf(name), this.partition)
+      if (offset >= 0) offsets.set(name, offset)
+    }
+    return this.state.save(offsets)
+  }
+
+  /** Bytes of rows that are changed and not committed. */
+  dirtyBytes(): number {
+    let bytes = 0
+    for (const store of this.state.stores()) bytes += store.dirtyBytes()
+    return bytes
+  }
+
+  storeBytes(): number {
+    let bytes = 0
+    for (const store of this.state.stores()) bytes += store.bufferedBytes()
+    return bytes
+  }
+
+  async close(): Promise<void> {
+    for (const { processor } of this.#graph.nodes) processor.close?.()
+    await this.state.close()
+  }
+
+  /** Changelog partitions with the offset each store's rows go up to. */
+  changelogs(): StoreChangelog[] {
+    return this.state
+      .stores()
+      .filter(({ name }) => this.#definition(name).changelog)
+      .map(({ name: store }) => ({
+        store,
+        topic: this.#options.topics.changelogOf(store),
+        partition: this.partition,
+        savedOffset: this.state.changelogOffset(store) ?? 0,
+      }))
+  }
+
+  #definition(name: string): StoreDefinition {
+    const { stores } = this.#options.description.subTopology
+    return stores.find((store) => store.name === name) as StoreDefinition
+  }
+
+  #metadata(): RecordMetadata | null {
+    if (this.#current === null || this.#currentQueue === null) return null
+    const { topic, partition } = this.#currentQueue
+    return { topic, partition, offset: this.#current.offset }
+  }
+
+  #surroundings(): TaskSurroundings {
+    const { applicationId, clock, metrics, description } = this.#options
+    return {
+      applicationId,
+      taskId: description.id,
+      partition: description.partition,
+      now: () => clock.now(),
+      streamTime: () => this.#streamTime,
+      metadata: () => this.#metadata(),
+      drop: (reason, node) => metrics.drop(reason, node),
+      observedTime: (name) => this.#observedTime(name),
+      store: (name, node) => this.#store(name, node),
+    }
+  }
+
+  #observedTime(name: string): ObservedTime {
+    let time = this.#observed.get(name)
+    if (time === undefined) {
+      time = { max: -1 }
+      this.#observed.set(name, time)
+    }
+    return time
+  }
+
+  #store(name: string, nodeName: string) {
+    const node = this.#options.description.subTopology.nodes.find(
+      (candidate) => candidate.name === nodeName,
+    )
+    if (node?.kind !== 'processor' || !node.stores.includes(name)) {
+      const connected = node?.kind === 'processor' ? node.stores.join(', ') || 'none' : 'none'
+      throw new TypeError(
+        `'${nodeName}' asks for store '${name}', which it is not connected to (connected: ${connected}); name it in the operator's stores`,
+      )
+    }
+    return this.state.store(name)
+  }
+}
