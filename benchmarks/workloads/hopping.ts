@@ -17,7 +17,7 @@ export const hopping: Workload = {
       .count()
       .toStream()
       .map(({ key, start }, count) => [`${key}@${start}`, count])
-      .to(output, { key: text, value: int64 })
+      .to(output, { value: int64 })
 
     return builder.build()
   },

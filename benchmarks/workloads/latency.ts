@@ -12,15 +12,15 @@ export function latencyTopology(): Topology {
   const builder = new StreamsBuilder()
 
   builder
-    .stream(LATENCY_INPUT, { key: text, value: text })
-    .groupBy((_key, value) => value.slice(0, value.indexOf(' ')), { key: text, value: text })
+    .stream(LATENCY_INPUT, { value: text })
+    .groupBy((_key, value) => value.slice(0, value.indexOf(' ')))
     .aggregate(
       () => '0 0',
       (_word, value, sum) => counted(sum) + value.slice(value.indexOf(' ')),
-      { value: text, emit: 'updates' },
+      { emit: 'updates' },
     )
     .toStream()
-    .to(LATENCY_OUTPUT, { key: text, value: text })
+    .to(LATENCY_OUTPUT)
 
   return builder.build()
 }

@@ -38,7 +38,7 @@ export const streamjoin: Workload = {
     builder
       .stream('streamjoin-views', { key: text, value: json<View>() })
       .join(clicks, paired, { within: '10s', grace: '10s' })
-      .to(output, { key: text, value: json<Pair>() })
+      .to(output, { value: json<Pair>() })
 
     return builder.build()
   },

@@ -36,7 +36,7 @@ export const tablejoin: Workload = {
     builder
       .stream('tablejoin-views', { key: text, value: json<View>() })
       .leftJoin(users, enriched)
-      .to(output, { key: text, value: json<EnrichedView>() })
+      .to(output, { value: json<EnrichedView>() })
 
     return builder.build()
   },

@@ -30,9 +30,9 @@ export const weblog: Workload = {
     const builder = new StreamsBuilder()
 
     builder
-      .stream('weblog-in', { key: text, value: text, timestamp: ({ value }) => eventTime(value) })
+      .stream('weblog-in', { value: text, timestamp: ({ value }) => eventTime(value) })
       .flatMapValues(hits)
-      .groupBy((_key, hit) => hit.path, { key: text, value: json<Hit>() })
+      .groupBy((_key, hit) => hit.path, { value: json<Hit>() })
       .windowedBy(tumbling('1m', { grace: '2h' }))
       .aggregate(
         (): Traffic => ({ count: 0, bytes: 0 }),
@@ -41,7 +41,7 @@ export const weblog: Workload = {
       )
       .toStream()
       .map(({ key, start }, sum) => [`${key}@${start}`, sum])
-      .to(output, { key: text, value: json<Traffic>() })
+      .to(output, { value: json<Traffic>() })
 
     return builder.build()
   },

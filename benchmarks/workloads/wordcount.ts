@@ -1,5 +1,5 @@
 /** Word count: split lines into words, count every word. */
-import { int64, StreamsBuilder, text } from 'millrace'
+import { StreamsBuilder, text } from 'millrace'
 import { readInt64 } from '../../src/record/byte-writer.ts'
 import type { Workload } from './workload.ts'
 
@@ -11,12 +11,12 @@ export const wordcount: Workload = {
     const builder = new StreamsBuilder()
 
     builder
-      .stream('wordcount-in', { key: text, value: text })
+      .stream('wordcount-in', { value: text })
       .flatMapValues((line) => line.split(' '))
-      .groupBy((_key, word) => word, { key: text, value: text })
+      .groupBy((_key, word) => word)
       .count()
       .toStream()
-      .to(output, { key: text, value: int64 })
+      .to(output)
 
     return builder.build()
   },
