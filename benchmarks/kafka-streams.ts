@@ -26,7 +26,8 @@ import { isLogName, isTopologyName } from './names.ts'
 import { type Running, run, runForJson, start } from './processes.ts'
 
 const PEER = join(import.meta.dirname, 'peers', 'kafka-streams')
-const BUILT = join(PEER, 'target', 'lib', 'kafka-streams-peer-1.0.0.jar')
+/** What the build makes last. */
+const BUILT = join(PEER, 'target', 'testlib', 'hamcrest-3.0.jar')
 const JAVA_VERSION_MIN = 17
 /** The broker's controller listens this far above its port (see the script `broker`). */
 const CONTROLLER_PORT_STEP = 1000
