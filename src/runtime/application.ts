@@ -35,7 +35,7 @@ export interface Application {
   readonly thread: StreamThread
   /** Leaves the transaction of the thread aborted, when it had one open. */
   abort(): Promise<void>
-  /** Closes the tasks' databases; what is not committed is gone. */
+  /** Closes the tasks' databases, and gives the log back; what is not committed is gone. */
   close(): Promise<void>
 }
 
@@ -49,9 +49,23 @@ export async function openApplication(
   options: CheckedOptions,
   hooks: ApplicationHooks,
 ): Promise<Application> {
+  const { log } = options
+  await log.open()
+  try {
+    return await openTasks(topology, options, hooks)
+  } catch (error) {
+    await log.close()
+    throw error
+  }
+}
+
+async function openTasks(
+  topology: Topology,
+  options: CheckedOptions,
+  hooks: ApplicationHooks,
+): Promise<Application> {
   const { log, applicationId, clock, guarantee, transactionTimeoutMs } = options
   const { metrics } = hooks
-  await log.open()
   // 1. topics
   const topics = await prepareTopics(log, topology, applicationId)
   // 2. producer
@@ -62,7 +76,7 @@ export async function openApplication(
   const starts = await startingPoints(topics, options)
   // 4. state
   const tasks: Task[] = []
-  const close = async () => {
+  const closeTasks = async () => {
     await Promise.all(tasks.map((task) => task.close()))
   }
   try {
@@ -76,7 +90,7 @@ export async function openApplication(
     // 5. tasks
     for (const task of tasks) task.open(starts.get(task.id) as StartingPoint[])
   } catch (error) {
-    await close()
+    await closeTasks()
     throw error
   }
   const thread = new StreamThread({
@@ -100,6 +114,10 @@ export async function openApplication(
   async function abort(): Promise<void> {
     if (transactionalId === null || !output.hasUncommitted) return
     await log.transactions.end(transactionalId, output.identity, 'abort')
+  }
+  async function close(): Promise<void> {
+    await closeTasks()
+    await log.close()
   }
   return { tasks, thread, abort, close }
 }

@@ -93,9 +93,10 @@ export class StreamThread {
   /** Runs until every record that is there is processed and committed: for tests. */
   async runToEnd(): Promise<void> {
     do {
-      this.#fetch()
-      while (await this.#turn()) this.#fetch()
-      await this.#poll
+      do {
+        this.#fetch(0)
+        await this.#poll
+      } while (await this.#turn())
     } while (!(await this.#isAtEnd()))
   }
 
@@ -130,7 +131,7 @@ export class StreamThread {
   }
 
   /** Keeps one fetch under way for the queues that have room. */
-  #fetch(): void {
+  #fetch(maxWaitMs = FETCH_WAIT_MS): void {
     if (this.#pollError !== null) throw this.#pollError
     const items: FetchItem[] = []
     const polled = new Set<RecordQueue>()
@@ -141,12 +142,14 @@ export class StreamThread {
       polled.add(queue)
     }
     if (this.#poll !== null) {
-      if (!polled.isSubsetOf(this.#polled)) this.#fetcher.wakeup()
+      if (items.length > 0 && ![...polled].every((queue) => this.#polled.has(queue))) {
+        this.#fetcher.wakeup()
+      }
       return
     }
     if (items.length === 0) return
     this.#polled = polled
-    const options = { maxWaitMs: FETCH_WAIT_MS, minBytes: 1, maxBytes: FETCH_BYTES } as const
+    const options = { maxWaitMs, minBytes: 1, maxBytes: FETCH_BYTES } as const
     this.#poll = this.#fetcher
       .poll(items, { ...options, isolation: 'read-committed' })
       .then((fetched) => {
