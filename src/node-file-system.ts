@@ -97,6 +97,8 @@ class NodeFileHandle implements FileHandle {
   readonly path: string
   #descriptor: number
   #directoryUnsynced: boolean
+  #syncsUnderWay = 0
+  #closing = false
 
   constructor(path: string, descriptor: number, created: boolean) {
     this.path = path
@@ -133,10 +135,16 @@ class NodeFileHandle implements FileHandle {
   }
 
   async sync(): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      fs.fsync(this.#descriptor, (error) => (error === null ? resolve() : reject(error)))
-    })
-    this.#syncName()
+    this.#syncsUnderWay += 1
+    try {
+      await new Promise<void>((resolve, reject) => {
+        fs.fsync(this.#descriptor, (error) => (error === null ? resolve() : reject(error)))
+      })
+      this.#syncName()
+    } finally {
+      this.#syncsUnderWay -= 1
+      if (this.#closing) this.close()
+    }
   }
 
   syncNow(): void {
@@ -144,8 +152,10 @@ class NodeFileHandle implements FileHandle {
     this.#syncName()
   }
 
+  /** A descriptor may be given out again once closed, so a sync under way is waited for. */
   close(): void {
-    if (this.#descriptor === -1) return
+    this.#closing = true
+    if (this.#descriptor === -1 || this.#syncsUnderWay > 0) return
     fs.closeSync(this.#descriptor)
     this.#descriptor = -1
   }
