@@ -24,7 +24,10 @@ export interface ConsumedRecord<K, V> {
 }
 
 /** Event time of a record in milliseconds. A negative answer drops the record, counted. */
-export type TimestampExtractor<K, V> = (record: ConsumedRecord<K, V>, partitionTime: number) => number
+export type TimestampExtractor<K, V> = (
+  record: ConsumedRecord<K, V>,
+  partitionTime: number,
+) => number
 
 /** Chooses the partition, 0 to `partitions - 1`, of a record on its way out. */
 export type Partitioner<K, V> = (record: StreamRecord<K, V>, partitions: number) => number
@@ -81,6 +84,8 @@ export interface Topology {
   readonly stores: readonly StoreDefinition[]
   readonly repartitionTopics: readonly RepartitionTopic[]
   readonly coPartitioning: readonly CoPartitioning[]
+  /** The topology as text, in the form of Kafka Streams' `TopologyDescription`. */
+  describe(): string
 }
 
 /** A connected part of a topology; one task runs it for one partition number. */

@@ -1,0 +1,142 @@
+/**
+ * What count, reduce and aggregate have in common, windowed or not: one store, one node that folds
+ * into it, and the table that comes out.
+ */
+import { aggregate } from '../operators/aggregate.ts'
+import type { Emission, Fold } from '../operators/emission.ts'
+import { type TimeWindows, windowAggregate } from '../operators/window-aggregate.ts'
+import type { Serde } from '../record/serde.ts'
+import { windowed } from '../record/serdes.ts'
+import type { Windowed } from '../record/windowed.ts'
+import { checkFunction, checkOptions } from './arguments.ts'
+import type { Place, StoreDraft } from './graph.ts'
+import { type Present, serdeFor } from './serde-options.ts'
+import {
+  readStoreOptions,
+  retentionOf,
+  type StoreOptions,
+  storeBasics,
+  type WindowStoreOptions,
+} from './store-options.ts'
+
+/** Options of every aggregation. */
+export interface AggregationOptions<Store = StoreOptions> {
+  /** Name of the operator. Default: its lineage. */
+  readonly name?: string | undefined
+  /** The store of the results, by name or with more. Default: named by its lineage. */
+  readonly store?: string | Store | undefined
+  /**
+   * When results leave: `updates`, each one at once; `commit`, the last of each row when the task
+   * commits. Default `commit`.
+   */
+  readonly emit?: Emission | undefined
+}
+
+export type WindowAggregationOptions = AggregationOptions<WindowStoreOptions>
+
+export interface AggregationPlan<K, V, A> {
+  readonly verb: string
+  readonly call: string
+  readonly options:
+    | (WindowAggregationOptions & { readonly value?: Serde<A> | undefined })
+    | undefined
+  readonly fold: Fold<K, V, A>
+  /** Serde of the result, where the verb knows it. */
+  readonly known: Serde<A> | null
+}
+
+/** A table while the program is written: where it stands and where its rows are. */
+export interface TablePlace<K, V> {
+  readonly place: Place<K, V>
+  readonly rows: StoreDraft
+}
+
+const COUNT_OPTIONS = ['name', 'store', 'emit']
+const OPTIONS = [...COUNT_OPTIONS, 'value']
+
+/** Adds an aggregation over the whole of a stream. `place` has the key's serde. */
+export function addAggregation<K, V, A>(
+  place: Place<K, V>,
+  plan: AggregationPlan<K, V, A>,
+): TablePlace<K, A> {
+  const { fold } = plan
+  const { basics, emit, name, lineage, value } = prepare(place, plan)
+  const rows = place.graph.addStore({
+    kind: 'key-value',
+    ...basics,
+    keySerde: place.key as Serde<unknown>,
+    valueSerde: value,
+    keepsBefore: false,
+  })
+  place.graph.addProcessor(
+    name,
+    [place.node],
+    () => aggregate({ store: basics.name, fold, emit, keepsBefore: rows.keepsBefore })(),
+    { stores: [rows] },
+  )
+  return { place: { ...place, node: name, lineage, value, rekeyed: false }, rows }
+}
+
+/** Adds an aggregation by windows of time. `place` has the key's serde. */
+export function addWindowAggregation<K, V, A>(
+  place: Place<K, V>,
+  windows: TimeWindows,
+  plan: AggregationPlan<K, V, A>,
+): TablePlace<Windowed<K>, A> {
+  const { fold } = plan
+  const { basics, emit, name, lineage, value, store } = prepare(place, plan)
+  const { sizeMs, graceMs } = windows
+  const keySerde = place.key as Serde<K>
+  const rows = place.graph.addStore({
+    kind: 'window',
+    ...basics,
+    keySerde,
+    valueSerde: value,
+    keepsBefore: false,
+    retentionMs: retentionOf(store, sizeMs + graceMs, plan.call),
+    windowSizeMs: sizeMs,
+  })
+  const keepsBefore = (): boolean => rows.keepsBefore
+  place.graph.addProcessor(
+    name,
+    [place.node],
+    () =>
+      windowAggregate({ store: basics.name, windows, fold, emit, keepsBefore: keepsBefore() })(),
+    { stores: [rows] },
+  )
+  const key = windowed(keySerde, sizeMs)
+  return { place: { ...place, node: name, lineage, key, value, rekeyed: false }, rows }
+}
+
+/** Checks the options and takes the names: the store's name, where given, is the lineage below. */
+function prepare<K, V, A>(place: Place<K, V>, plan: AggregationPlan<K, V, A>) {
+  const { verb, call, options = {}, known } = plan
+  checkOptions(options, call, verb === 'count' ? COUNT_OPTIONS : OPTIONS)
+  const { graph } = place
+  const store = readStoreOptions(options.store, call)
+  const name = graph.name(store.name ?? place.lineage, verb, options.name)
+  const basics = storeBasics(graph, store, name, call)
+  const value = serdeFor(options.value, known, call, 'value')
+  const lineage = options.name ?? store.name ?? name
+  return { basics, emit: options.emit ?? 'commit', name, lineage, value, store }
+}
+
+/** The fold of an aggregation: a row that does not exist begins with the initializer's result. */
+export function foldOf<K, V, A>(
+  initializer: () => A,
+  aggregator: (key: K, value: V, aggregate: A) => A,
+  call: string,
+): (key: K, value: V, before: A | null) => A {
+  checkFunction(initializer, call, 'initializer', '() => 0')
+  checkFunction(aggregator, call, 'aggregator', '(key, value, aggregate) => aggregate + value')
+  return (key, value, before) => aggregator(key, value, before ?? initializer())
+}
+
+/** The fold of a reduction: the first value of a key is its result. */
+export function reduction<K, V>(
+  reducer: (aggregate: Present<V>, value: V) => Present<V>,
+  call: string,
+): (key: K, value: V, before: Present<V> | null) => Present<V> {
+  checkFunction(reducer, call, 'reducer', '(aggregate, value) => aggregate + value')
+  return (_key, value, before) => (before === null ? (value as Present<V>) : reducer(before, value))
+}

@@ -1,0 +1,157 @@
+/**
+ * The program while it is written: verbs add nodes, stores and topics here, `build` seals it.
+ *
+ * Journey: StreamsBuilder and its streams -> [graph] -> topology/validate -> topology.
+ *
+ * Invariants:
+ * - A node is added after those above it, so that the order of adding is topological.
+ * - Nothing a built topology holds changes when the program is extended and built again.
+ */
+
+import type { CreateProcessor } from '../operators/transform.ts'
+import type { Serde } from '../record/serde.ts'
+import type { StoreDefinition } from '../state/store.ts'
+import { Names } from '../topology/names.ts'
+import type {
+  CoPartitioning,
+  RepartitionTopic,
+  Topology,
+  TopologyNode,
+} from '../topology/topology.ts'
+import { buildTopology } from '../topology/validate.ts'
+import type { KStream } from './k-stream.ts'
+import type { StreamTraits } from './serde-options.ts'
+
+/**
+ * Where a stream or table stands in the program: the node it comes out of, and what is known of
+ * its records there. Frozen; a verb makes the next one.
+ */
+export interface Place<K, V, Has = never> {
+  readonly graph: Graph
+  readonly node: string
+  /** What names below are derived from; a peek has a node of its own but no part in it. */
+  readonly lineage: string
+  /** Topics whose partitions these records still lie in. */
+  readonly topics: readonly string[]
+  readonly key: Serde<K> | null
+  readonly value: Serde<V> | null
+  /** True when keys may have changed since the records were read: a stateful verb repartitions. */
+  readonly rekeyed: boolean
+  /** Never there: carries the traits in the type. Who has more may stand for who has less. */
+  readonly has?: (trait: Has) => void
+}
+
+/** A store of the program while it is written. */
+export interface StoreDraft {
+  readonly definition: StoreDefinition
+  /** False for an unnamed table as long as nothing looks its rows up. */
+  kept: boolean
+  keepsBefore: boolean
+}
+
+/** One more node below a place. */
+export interface Step {
+  readonly verb: string
+  readonly name: string | undefined
+  readonly create: () => unknown
+  readonly keepsKey: boolean
+  readonly keepsValue: boolean
+}
+
+export class Graph {
+  readonly operators: Names = new Names('operator')
+  readonly storeNames: Names = new Names('store')
+  readonly #topicNames = new Names('repartition topic')
+  readonly #nodes: (() => TopologyNode)[] = []
+  readonly #stores: StoreDraft[] = []
+  readonly #repartitionTopics: RepartitionTopic[] = []
+  readonly #coPartitioning: CoPartitioning[] = []
+  /** Makes the stream of a place; given by the builder, so that a table can become a stream. */
+  readonly openStream: <K, V>(place: Place<K, V>) => KStream<K, V, StreamTraits>
+
+  constructor(openStream: Graph['openStream']) {
+    this.openStream = openStream
+  }
+
+  /** Takes the name the user gave, or derives one. */
+  name(lineage: string, verb: string, name: string | undefined): string {
+    const call = `${verb}(...) on '${lineage}'`
+    return name === undefined
+      ? this.operators.derive(`${lineage}-${verb}`, call)
+      : this.operators.take(name, call)
+  }
+
+  /** Adds a node, made when the topology is built. */
+  add(node: () => TopologyNode): void {
+    this.#nodes.push(node)
+  }
+
+  addProcessor(
+    name: string,
+    upstream: readonly string[],
+    create: () => unknown,
+    more: { stores?: readonly StoreDraft[]; keepsKey?: boolean; keepsValue?: boolean } = {},
+  ): void {
+    const { stores = [], keepsKey = false, keepsValue = false } = more
+    this.add(() => ({
+      kind: 'processor',
+      name,
+      upstream,
+      stores: stores.filter(({ kept }) => kept).map(({ definition }) => definition.name),
+      create: create as CreateProcessor<unknown, unknown, unknown, unknown>,
+      keepsKey,
+      keepsValue,
+    }))
+  }
+
+  addStore(definition: StoreDefinition, kept = true): StoreDraft {
+    const draft = { definition, kept, keepsBefore: false }
+    this.#stores.push(draft)
+    return draft
+  }
+
+  addRepartitionTopic(topic: RepartitionTopic, call: string): void {
+    this.#topicNames.take(topic.name, call)
+    this.#repartitionTopics.push(topic)
+  }
+
+  /** Derives the name of a repartition that the user did not name. */
+  repartitionName(lineage: string, verb: string, call: string): string {
+    return this.operators.derive(`${lineage}-${verb}`, call)
+  }
+
+  addCoPartitioning(topics: readonly string[], operator: string): void {
+    const distinct = [...new Set(topics)]
+    if (distinct.length > 1) this.#coPartitioning.push({ topics: distinct, operator })
+  }
+
+  build(): Topology {
+    return buildTopology({
+      nodes: this.#nodes.map((node) => node()),
+      stores: this.#stores
+        .filter(({ kept }) => kept)
+        .map(({ definition, keepsBefore }) =>
+          definition.kind === 'join' ? definition : { ...definition, keepsBefore },
+        ),
+      repartitionTopics: this.#repartitionTopics,
+      coPartitioning: this.#coPartitioning,
+    })
+  }
+}
+
+/** Adds a processor without a store below a place; what it keeps stays known. */
+export function extend<K, V>(place: Place<unknown, unknown>, step: Step): Place<K, V> {
+  const { graph, node, lineage, topics } = place
+  const { verb, create, keepsKey, keepsValue } = step
+  const name = graph.name(lineage, verb, step.name)
+  graph.addProcessor(name, [node], create, { keepsKey, keepsValue })
+  return {
+    graph,
+    node: name,
+    lineage: verb === 'peek' && step.name === undefined ? lineage : name,
+    topics,
+    key: (keepsKey ? place.key : null) as Serde<K> | null,
+    value: (keepsValue ? place.value : null) as Serde<V> | null,
+    rekeyed: place.rekeyed || !keepsKey,
+  }
+}

@@ -1,0 +1,241 @@
+/**
+ * Joins of a stream with a stream in a window, and with a table by key, as nodes and stores.
+ *
+ * A re-keyed side goes through a repartition topic first (`<name>-left-repartition`,
+ * `<name>-right-repartition`); the topics of both sides must have equal partition counts.
+ */
+import type { Duration } from '../duration.ts'
+import { milliseconds } from '../duration.ts'
+import { streamTableJoin } from '../operators/stream-table-join.ts'
+import { passThrough } from '../operators/transform.ts'
+import { windowJoin } from '../operators/window-join.ts'
+import type { Serde } from '../record/serde.ts'
+import { show } from '../topology/names.ts'
+import { checkFunction, checkOptions, signedMs } from './arguments.ts'
+import type { Place, StoreDraft } from './graph.ts'
+import { repartitionThrough } from './repartition.ts'
+import { type SerdeOptions, serdeFor } from './serde-options.ts'
+import { readStoreOptions, type StoreOptions, storeBasics } from './store-options.ts'
+
+/** Options of a windowed stream-stream join, serdes aside. */
+export interface WindowJoinOptions {
+  /** Records match when their times differ by at most this. Or say `before` and `after`. */
+  readonly within?: Duration | undefined
+  /** How much earlier than this stream's record the other's may be. Default: `within`, or 0. */
+  readonly before?: Duration | undefined
+  /** How much later than this stream's record the other's may be. Default: `within`, or 0. */
+  readonly after?: Duration | undefined
+  /** How much longer records are kept for what arrives late, in stream time. Default 0. */
+  readonly grace?: Duration | undefined
+  /** Name of the operator and of what it derives. Default: its lineage. */
+  readonly name?: string | undefined
+  /** The stores of the two sides, `<store>-left` and `<store>-right`. Default: named by lineage. */
+  readonly store?: string | StoreOptions | undefined
+  /** Partitions of the repartition topics, where the join needs any. Default: as the other side. */
+  readonly partitions?: number | undefined
+}
+
+/** What the implementation sees of the options: serdes are checked by type at the verb. */
+type WindowJoinArguments<K, V, O> = WindowJoinOptions &
+  SerdeOptions<K, V> & { readonly otherValue?: Serde<O> | undefined }
+
+const WINDOW_JOIN_OPTIONS = [
+  'within',
+  'before',
+  'after',
+  'grace',
+  'key',
+  'value',
+  'otherValue',
+  'name',
+  'store',
+  'partitions',
+]
+
+/** Rows of a join store are grouped by time at least this wide, so that short windows share rows. */
+const BUCKET_MIN_MS = 1000
+
+interface JoinWindow {
+  readonly beforeMs: number
+  readonly afterMs: number
+  readonly graceMs: number
+}
+
+function joinWindow(options: WindowJoinOptions | undefined, call: string): JoinWindow {
+  const { within, before, after, grace = 0 } = options ?? {}
+  if (within === undefined && before === undefined && after === undefined) {
+    throw new TypeError(
+      `${call} of two streams needs a window; pass { within: '10s' }, or before and after`,
+    )
+  }
+  const withinMs = within === undefined ? 0 : milliseconds(within, `option within of ${call}`)
+  const beforeMs = before === undefined ? withinMs : signedMs(before, `option before of ${call}`)
+  const afterMs = after === undefined ? withinMs : signedMs(after, `option after of ${call}`)
+  if (beforeMs + afterMs < 0) {
+    throw new RangeError(
+      `${call} has before ${beforeMs} ms and after ${afterMs} ms: the window would end before it starts; their sum must not be negative`,
+    )
+  }
+  return { beforeMs, afterMs, graceMs: milliseconds(grace, `option grace of ${call}`) }
+}
+
+/** Joins two streams by key and time. */
+export function joinStreams<K, V, O, R>(
+  left: Place<K, V>,
+  right: Place<K, O>,
+  joiner: (value: V, other: O, key: K) => R,
+  options: WindowJoinArguments<K, V, O> | undefined,
+): Place<K, R> {
+  const { graph } = left
+  const call = `join(...) on '${left.lineage}'`
+  checkOptions(options, call, WINDOW_JOIN_OPTIONS)
+  checkFunction(joiner, call, 'joiner', '(left, right, key) => ({ ...left, ...right })')
+  const { beforeMs, afterMs, graceMs } = joinWindow(options, call)
+  const key = serdeFor(options?.key, left.key ?? right.key, call, 'key')
+  const value = serdeFor(options?.value, left.value, call, 'value')
+  const otherValue = serdeFor(options?.otherValue, right.value, call, 'otherValue')
+  const name = graph.name(left.lineage, 'join', options?.name)
+  const partitions = options?.partitions
+  const own = ownPartitions(left, { name: `${name}-left`, call, key, value, partitions })
+  const other = ownPartitions(right, {
+    name: `${name}-right`,
+    call,
+    key,
+    value: otherValue,
+    partitions,
+  })
+  graph.addCoPartitioning([...own.topics, ...other.topics], call)
+
+  const { name: storeName, ...store } = readStoreOptions(options?.store, call)
+  const addStore = (side: string, valueSerde: Serde<unknown>): StoreDraft =>
+    graph.addStore({
+      kind: 'join',
+      ...storeBasics(
+        graph,
+        storeName === undefined ? store : { ...store, name: `${storeName}-${side}` },
+        `${name}-${side}`,
+        call,
+      ),
+      keySerde: key,
+      valueSerde,
+      retentionMs: beforeMs + afterMs + graceMs,
+      bucketMs: Math.max(BUCKET_MIN_MS, beforeMs + afterMs),
+    })
+  const stores = [addStore('left', value), addStore('right', otherValue)] as const
+  const [leftStore, rightStore] = stores.map(({ definition }) => definition.name) as [
+    string,
+    string,
+  ]
+
+  const leftNode = graph.operators.derive(`${name}-left`, call)
+  graph.addProcessor(
+    leftNode,
+    [own.node],
+    windowJoin({ name, ownStore: leftStore, otherStore: rightStore, beforeMs, afterMs, joiner }),
+    { stores, keepsKey: true },
+  )
+  const rightNode = graph.operators.derive(`${name}-right`, call)
+  graph.addProcessor(
+    rightNode,
+    [other.node],
+    windowJoin<K, O, V, R>({
+      name,
+      ownStore: rightStore,
+      otherStore: leftStore,
+      beforeMs: afterMs,
+      afterMs: beforeMs,
+      joiner: (own, other, key) => joiner(other, own, key),
+    }),
+    { stores, keepsKey: true },
+  )
+  graph.addProcessor(name, [leftNode, rightNode], passThrough(), {
+    keepsKey: true,
+    keepsValue: true,
+  })
+  const topics = [...new Set([...own.topics, ...other.topics])]
+  return { graph, node: name, lineage: name, topics, key, value: null, rekeyed: false }
+}
+
+/** Options of a stream-table join, serdes aside. */
+export interface TableJoinOptions {
+  /** Name of the operator and of what it derives. Default: its lineage. */
+  readonly name?: string | undefined
+  /** Partitions of the repartition topic, where the stream is re-keyed. Default: as the table. */
+  readonly partitions?: number | undefined
+}
+
+export interface TableJoinPlan<K, V, T, R> {
+  readonly table: Place<K, T>
+  readonly rows: StoreDraft
+  readonly joiner: (value: V, row: T | null, key: K) => R
+  readonly left: boolean
+  readonly options: (TableJoinOptions & SerdeOptions<K, V>) | undefined
+}
+
+/** Joins a stream with the rows of a table by key. */
+export function joinTable<K, V, T, R>(
+  stream: Place<K, V>,
+  plan: TableJoinPlan<K, V, T, R>,
+): Place<K, R> {
+  const { graph } = stream
+  const { table, rows, joiner, left, options } = plan
+  const verb = left ? 'leftJoin' : 'join'
+  const call = `${verb}(...) on '${stream.lineage}'`
+  checkOptions(options, call, ['key', 'value', 'name', 'partitions'])
+  checkFunction(joiner, call, 'joiner', '(value, row, key) => ({ ...value, ...row })')
+  if (rows.definition.kind !== 'key-value') {
+    throw new TypeError(
+      `${call} looks rows up in a table of windows ('${rows.definition.name}'); join with toStream().toTable() of it`,
+    )
+  }
+  rows.kept = true
+  const name = graph.name(stream.lineage, verb, options?.name)
+  const key = options?.key ?? stream.key ?? table.key
+  const place: Place<K, V> = { ...stream, key, value: options?.value ?? stream.value }
+  const input = place.rekeyed
+    ? repartitionThrough<K, V>(place, {
+        name: `${name}-left`,
+        call,
+        key: serdeFor(undefined, place.key, call, 'key'),
+        value: serdeFor(undefined, place.value, call, 'value'),
+        partitions: options?.partitions,
+        keepsNullKeys: left,
+      })
+    : place
+  graph.addCoPartitioning([...input.topics, ...table.topics], call)
+  graph.addProcessor(
+    name,
+    [input.node],
+    streamTableJoin({ store: rows.definition.name, joiner, left }),
+    { stores: [rows], keepsKey: true },
+  )
+  return { ...input, node: name, lineage: name, value: null }
+}
+
+/** The stream itself when its keys are where they belong, else through a repartition topic. */
+function ownPartitions<K, V>(
+  place: Place<K, V>,
+  plan: {
+    name: string
+    call: string
+    key: Serde<K>
+    value: Serde<V>
+    partitions: number | undefined
+  },
+): Place<K, V> {
+  return place.rekeyed ? repartitionThrough<K, V>(place, plan) : place
+}
+
+/** Stops a join with something that is neither a stream nor a table, or of another program. */
+export function checkOther(
+  other: unknown,
+  isKind: boolean,
+  graph: unknown,
+  call: string,
+  kinds: string,
+): void {
+  if (!isKind) throw new TypeError(`other of ${call} is ${show(other)}; pass ${kinds}`)
+  if ((other as { place: { graph: unknown } }).place.graph !== graph) {
+    throw new TypeError(`other of ${call} is of another StreamsBuilder; build both sides with one`)
+  }
+}

@@ -1,0 +1,714 @@
+/**
+ * KStream: a stream of records, and the verbs on it.
+ *
+ * Journey: StreamsBuilder.stream -> [KStream] -> ... -> to(...), foreach(...), or a table.
+ *
+ * Invariants:
+ * - A verb changes no stream: it adds one node to the program and gives a new stream.
+ * - Functions of a value only take the value first, `(value, key)`; all others take `(key, value)`.
+ */
+
+import { tableSource } from '../operators/table-source.ts'
+import * as operators from '../operators/transform.ts'
+import type { StreamRecord } from '../record/record.ts'
+import type { Serde } from '../record/serde.ts'
+import { checkName, show } from '../topology/names.ts'
+import type { Partitioner, SinkNode } from '../topology/topology.ts'
+import { checkFunction, checkOptions, checkTopic } from './arguments.ts'
+import { extend, type Place, type StoreDraft } from './graph.ts'
+import {
+  checkOther,
+  joinStreams,
+  joinTable,
+  type TableJoinOptions,
+  type WindowJoinOptions,
+} from './joins.ts'
+import { KGroupedStream } from './k-grouped-stream.ts'
+import { KTable, type NameOptions } from './k-table.ts'
+import { repartitionThrough } from './repartition.ts'
+import {
+  type KeyOption,
+  type OptionalKey,
+  type OptionsArgument,
+  type OtherValueOption,
+  type Present,
+  type RepartitionSerdes,
+  type RequiredKey,
+  type SerdeOptions,
+  type StreamTraits,
+  serdeFor,
+  type TableTraits,
+  type ValueOption,
+} from './serde-options.ts'
+import { readStoreOptions, type StoreOptions, storeBasics } from './store-options.ts'
+import { windowedPartitioner } from './windowed-partitioner.ts'
+
+/** Options of `to`, serdes aside. */
+export interface SinkOptions<K, V> {
+  /** Name of the operator. Default: its lineage. */
+  readonly name?: string | undefined
+  /**
+   * Chooses the partition. Default: by the hash of the key (Kafka's murmur2), of the key inside
+   * for windowed keys; in turn for records without a key.
+   */
+  readonly partitioner?: Partitioner<K, V> | undefined
+}
+
+/** Options of `repartition`, serdes aside. */
+export interface RepartitionOptions<K, V> extends SinkOptions<K, V> {
+  /** Partitions of the topic. Default: as many as the topics upstream. */
+  readonly partitions?: number | undefined
+}
+
+/** Options of `groupBy` and `groupByKey`, serdes aside. */
+export interface GroupOptions {
+  /** Name of the grouping; a repartition topic, if one is needed, is `<name>-repartition`. */
+  readonly name?: string | undefined
+  /** Partitions of the repartition topic. Default: as many as the topics upstream. */
+  readonly partitions?: number | undefined
+}
+
+/** Options of `toTable`, serdes aside. */
+export interface ToTableOptions {
+  /** Name of the operator. Default: its lineage. */
+  readonly name?: string | undefined
+  /** The store of the rows, by name or with more. Default: kept when looked up, named by lineage. */
+  readonly store?: string | StoreOptions | undefined
+}
+
+/** Options of `split`. */
+export interface SplitOptions<Rest extends string> {
+  /** Name of the branch that takes what no predicate does. Default: those records are left out. */
+  readonly default?: Rest | undefined
+  /** Name of the operator; branches are `<name>-<branch>`. Default: its lineage. */
+  readonly name?: string | undefined
+}
+
+/** Decides whether a record belongs to a branch; a type guard narrows the values of the branch. */
+export type BranchPredicate<K, V> = (key: K, value: V) => boolean
+
+type Guard<V, B extends V> = (key: never, value: V) => value is B
+
+/** The values of a branch: those its type guard lets through, or all. */
+type BranchValue<Predicate, V> = Predicate extends Guard<V, infer B> ? B : V
+
+/** What is known of two streams merged: what holds for both, with the first one's serdes. */
+type MergedTraits<K, V, Has, K2, V2, Has2> =
+  | ('key' extends Has & Has2 ? ([K2] extends [K] ? 'key' : never) : never)
+  | ('value' extends Has & Has2 ? ([V2] extends [V] ? 'value' : never) : never)
+  | Extract<Has & Has2, 'partitioned'>
+
+/** What is known after a join with a table. */
+type TableJoinTraits<Has> = Extract<Has, 'key'> | 'partitioned'
+
+/**
+ * A stream of records: each record stands for itself. Made by `StreamsBuilder.stream`, and by
+ * every verb on a stream.
+ *
+ * `K` and `V` are the types of key and value. `Has` says which serdes are known and whether keys
+ * are still as they were read; it is inferred. A function that takes any stream of a type writes
+ * `KStream<string, Hit>`; one that needs the serdes known writes `KStream<string, Hit, 'key' | 'value'>`.
+ *
+ * @see org.apache.kafka.streams.kstream.KStream
+ * @example
+ * ```ts
+ * builder
+ *   .stream('lines', { value: text })
+ *   .flatMapValues((line) => line.toLowerCase().split(' '))
+ *   .groupBy((_key, word) => word)
+ *   .count()
+ *   .toStream()
+ *   .to('word-counts')
+ * ```
+ */
+export class KStream<K, V, Has extends StreamTraits = never> {
+  /** @internal */
+  readonly place: Place<K, V, Has>
+
+  /** @internal */
+  constructor(place: Place<K, V>) {
+    this.place = Object.freeze(place) as Place<K, V, Has>
+  }
+
+  /**
+   * Keeps the records for which the predicate holds. A type guard narrows the value.
+   *
+   * @param predicate - sees records without key or value too
+   * @example
+   * ```ts
+   * hits.filter((_key, hit) => hit.status >= 500)
+   * ```
+   */
+  filter<Narrow extends V>(
+    predicate: (key: K, value: V) => value is Narrow,
+    options?: NameOptions,
+  ): KStream<K, Narrow, Has>
+  filter(predicate: (key: K, value: V) => boolean, options?: NameOptions): KStream<K, V, Has>
+  filter(predicate: (key: K, value: V) => boolean, options?: NameOptions): KStream<K, V, Has> {
+    this.#check('filter', predicate, 'predicate', '(key, value) => value !== null', options)
+    return this.#next('filter', options, operators.filter(predicate), true, true)
+  }
+
+  /**
+   * Leaves out the records for which the predicate holds.
+   *
+   * @example
+   * ```ts
+   * hits.filterNot((_key, hit) => hit.agent.includes('bot'))
+   * ```
+   */
+  filterNot(predicate: (key: K, value: V) => boolean, options?: NameOptions): KStream<K, V, Has> {
+    this.#check('filterNot', predicate, 'predicate', '(key, value) => value === null', options)
+    return this.#next('filterNot', options, operators.filterNot(predicate), true, true)
+  }
+
+  /**
+   * Makes one record of each: a new key and a new value. A stateful verb below repartitions; use
+   * `mapValues` where the key stays.
+   *
+   * @param mapper - gives `[key, value]`
+   * @example
+   * ```ts
+   * orders.map((_id, order) => [order.customer, order.amount])
+   * ```
+   */
+  map<KOut, VOut>(
+    mapper: (key: K, value: V) => readonly [KOut, VOut],
+    options?: NameOptions,
+  ): KStream<KOut, VOut> {
+    this.#check('map', mapper, 'mapper', '(key, value) => [key, value]', options)
+    return this.#next('map', options, operators.map(mapper), false, false)
+  }
+
+  /**
+   * Makes a new value of each; the key stays, and with it the partition.
+   *
+   * @param mapper - takes the value, which may be null where the type says so, then the key
+   * @example
+   * ```ts
+   * lines.mapValues((line) => line.length)
+   * ```
+   */
+  mapValues<VOut>(
+    mapper: (value: V, key: K) => VOut,
+    options?: NameOptions,
+  ): KStream<K, VOut, Exclude<Has, 'value'>> {
+    this.#check('mapValues', mapper, 'mapper', '(value, key) => value', options)
+    return this.#next('mapValues', options, operators.mapValues(mapper), true, false)
+  }
+
+  /**
+   * Makes any number of records of each, with new keys and values. They leave in order, with the
+   * timestamp and the headers of the record they came from.
+   *
+   * @param mapper - gives an array, or anything to iterate, of `[key, value]`
+   * @example
+   * ```ts
+   * orders.flatMap((id, order) => order.lines.map((line) => [line.product, { id, ...line }]))
+   * ```
+   */
+  flatMap<KOut, VOut>(
+    mapper: (key: K, value: V) => Iterable<readonly [KOut, VOut]>,
+    options?: NameOptions,
+  ): KStream<KOut, VOut> {
+    this.#check('flatMap', mapper, 'mapper', '(key, value) => [[key, value]]', options)
+    return this.#next('flatMap', options, operators.flatMap(mapper), false, false)
+  }
+
+  /**
+   * Makes any number of values of each; the key stays, and with it the partition.
+   *
+   * @param mapper - takes the value, then the key; gives an array, or anything to iterate
+   * @example
+   * ```ts
+   * lines.flatMapValues((line) => line.split(' '))
+   * ```
+   */
+  flatMapValues<VOut>(
+    mapper: (value: V, key: K) => Iterable<VOut>,
+    options?: NameOptions,
+  ): KStream<K, VOut, Exclude<Has, 'value'>> {
+    this.#check('flatMapValues', mapper, 'mapper', '(value, key) => [value]', options)
+    return this.#next('flatMapValues', options, operators.flatMapValues(mapper), true, false)
+  }
+
+  /**
+   * Gives each record a new key. A stateful verb below repartitions.
+   *
+   * @example
+   * ```ts
+   * clicks.selectKey((_key, click) => click.user)
+   * ```
+   */
+  selectKey<KOut>(
+    selector: (key: K, value: V) => KOut,
+    options?: NameOptions,
+  ): KStream<KOut, V, Extract<Has, 'value'>> {
+    this.#check('selectKey', selector, 'selector', '(key, value) => value.id', options)
+    return this.#next('selectKey', options, operators.selectKey(selector), false, true)
+  }
+
+  /**
+   * Calls a function for each record and hands the record on as it is. After a restart a record
+   * may be seen again: what the function does outside is not part of exactly-once.
+   *
+   * @example
+   * ```ts
+   * hits.peek((key, hit) => console.log(key, hit.path))
+   * ```
+   */
+  peek(action: (key: K, value: V) => void, options?: NameOptions): KStream<K, V, Has> {
+    this.#check('peek', action, 'action', '(key, value) => console.log(key, value)', options)
+    return this.#next('peek', options, operators.peek(action), true, true)
+  }
+
+  /**
+   * Calls a function for each record; the stream ends here. After a restart a record may be seen
+   * again.
+   *
+   * @example
+   * ```ts
+   * alerts.foreach((_key, alert) => console.warn(alert.text))
+   * ```
+   */
+  foreach(action: (key: K, value: V) => void, options?: NameOptions): void {
+    this.#check('foreach', action, 'action', '(key, value) => console.log(key, value)', options)
+    this.#next('foreach', options, operators.foreach(action), true, true)
+  }
+
+  /**
+   * Brings the records of two streams together, in no particular order between them. Where both
+   * have serdes, those of this stream go on.
+   *
+   * @example
+   * ```ts
+   * const hits = webHits.merge(appHits)
+   * ```
+   */
+  merge<K2, V2, Has2 extends StreamTraits>(
+    other: KStream<K2, V2, Has2>,
+    options?: NameOptions,
+  ): KStream<K | K2, V | V2, MergedTraits<K, V, Has, K2, V2, Has2>> {
+    const call = this.#call('merge')
+    checkOptions(options, call, ['name'])
+    const left = this.place
+    checkOther(other, other instanceof KStream, left.graph, call, 'a stream')
+    const right = other.place
+    const { graph } = left
+    const name = graph.name(left.lineage, 'merge', options?.name)
+    graph.addProcessor(name, [...new Set([left.node, right.node])], operators.passThrough(), {
+      keepsKey: true,
+      keepsValue: true,
+    })
+    return new KStream<K | K2, V | V2, MergedTraits<K, V, Has, K2, V2, Has2>>({
+      graph,
+      node: name,
+      lineage: name,
+      topics: [...new Set([...left.topics, ...right.topics])],
+      key: right.key === null ? null : left.key,
+      value: right.value === null ? null : left.value,
+      rekeyed: left.rekeyed || right.rekeyed,
+    })
+  }
+
+  /**
+   * Sends each record to the first branch whose predicate holds, and only to that one. A type
+   * guard narrows the values of its branch.
+   *
+   * @param branches - predicates by the names of their branches, tried in this order
+   * @param options - `default` names a branch for the rest, which is left out otherwise
+   * @returns the branches as streams, by name
+   * @see org.apache.kafka.streams.kstream.BranchedKStream
+   * @example
+   * ```ts
+   * const { failed, slow, rest } = hits.split(
+   *   { failed: (_key, hit) => hit.status >= 500, slow: (_key, hit) => hit.ms > 1000 },
+   *   { default: 'rest' },
+   * )
+   * ```
+   */
+  split<Branches extends Record<string, BranchPredicate<K, V>>, Rest extends string = never>(
+    branches: Branches,
+    options?: SplitOptions<Rest>,
+  ): { readonly [Name in keyof Branches]: KStream<K, BranchValue<Branches[Name], V>, Has> } & {
+    readonly [Name in Rest]: KStream<K, V, Has>
+  } {
+    const call = this.#call('split')
+    checkOptions(options, call, ['default', 'name'])
+    const predicates = readBranches<K, V>(branches, options?.default, call)
+    const { graph, node, lineage } = this.place
+    const name = graph.name(lineage, 'split', options?.name)
+    const childOf = (branch: string): string => graph.operators.derive(`${name}-${branch}`, call)
+    const children = predicates.map(({ branch, predicate }) => ({
+      branch,
+      child: childOf(branch),
+      predicate,
+    }))
+    const rest = options?.default
+    const restChild = rest === undefined ? null : childOf(rest)
+    const keeps = { keepsKey: true, keepsValue: true }
+    graph.addProcessor(name, [node], operators.branch(children, restChild), keeps)
+    const streams: Record<string, KStream<K, V, Has>> = {}
+    const open = (branch: string, child: string): void => {
+      graph.addProcessor(child, [name], operators.passThrough(), keeps)
+      streams[branch] = new KStream({ ...this.place, node: child, lineage: child })
+    }
+    for (const { branch, child } of children) open(branch, child)
+    if (rest !== undefined && restChild !== null) open(rest, restChild)
+    return Object.freeze(streams) as never
+  }
+
+  /**
+   * Sends the stream through a topic of the application, so that records with one key meet in one
+   * partition, or to have more partitions. Records without a key are dropped, and counted.
+   *
+   * A stateful verb below a re-keyed stream does this by itself.
+   *
+   * @param options - `name` (the topic is `<name>-repartition`), `key`, `value`, `partitions`, `partitioner`
+   * @see org.apache.kafka.streams.kstream.Repartitioned
+   * @example
+   * ```ts
+   * hits.selectKey((_key, hit) => hit.path).repartition({ name: 'by-path', value: json<Hit>(), partitions: 8 })
+   * ```
+   */
+  repartition(
+    ...[options]: OptionsArgument<
+      RepartitionOptions<K, V> & KeyOption<Present<K>, Has> & ValueOption<V, Has>
+    >
+  ): KStream<Present<K>, V, 'key' | 'value' | 'partitioned'> {
+    const call = this.#call('repartition')
+    checkOptions(options, call, ['name', 'key', 'value', 'partitions', 'partitioner'])
+    const { graph, lineage } = this.place
+    const place = repartitionThrough(this.place, {
+      name: options?.name ?? graph.repartitionName(lineage, 'through', call),
+      call,
+      ...this.#serdes(options, call),
+      partitions: options?.partitions,
+      partitioner: options?.partitioner as Partitioner<Present<K>, V> | undefined,
+    })
+    return new KStream(place)
+  }
+
+  /**
+   * Writes the stream to a topic; it ends here. The topic has to exist.
+   *
+   * @param topic - its name, or a function that chooses it for each record
+   * @param options - `key` and `value` (required where no serde is known), `partitioner`, `name`
+   * @see org.apache.kafka.streams.kstream.Produced
+   * @example
+   * ```ts
+   * hits.to('hits-parsed', { value: json<Hit>() })
+   * alerts.to((alert) => `alerts-${alert.value.severity}`)
+   * ```
+   */
+  to(
+    topic: string | ((record: StreamRecord<K, V>) => string),
+    ...[options]: OptionsArgument<SinkOptions<K, V> & KeyOption<K, Has> & ValueOption<V, Has>>
+  ): void {
+    const call =
+      typeof topic === 'string' ? `to('${topic}') on '${this.place.lineage}'` : this.#call('to')
+    checkOptions(options, call, ['key', 'value', 'partitioner', 'name'])
+    if (typeof topic !== 'function') checkTopic(topic, call)
+    const { graph, node, lineage } = this.place
+    const key = serdeFor(options?.key, this.place.key, call, 'key')
+    const sink = {
+      kind: 'sink',
+      name: graph.name(lineage, 'to', options?.name),
+      upstream: [node],
+      topic: topic as SinkNode['topic'],
+      keySerde: key,
+      valueSerde: serdeFor(options?.value, this.place.value, call, 'value'),
+      partitioner: (options?.partitioner ?? windowedPartitioner(key)) as SinkNode['partitioner'],
+    } as const
+    graph.add(() => sink)
+  }
+
+  /**
+   * Reads the stream as changes of a table: the last value of a key is its row, null deletes it.
+   * Records without a key are dropped, and counted. A re-keyed stream is repartitioned first.
+   *
+   * @param options - `store`, `key`, `value`, `name`
+   * @example
+   * ```ts
+   * const profiles = updates.toTable({ store: 'profiles' })
+   * ```
+   */
+  toTable(
+    ...[options]: OptionsArgument<ToTableOptions & KeyOption<Present<K>, Has> & ValueOption<V, Has>>
+  ): KTable<Present<K>, V, 'key' | 'value'> {
+    const call = this.#call('toTable')
+    checkOptions(options, call, ['store', 'key', 'value', 'name'])
+    const { graph, lineage } = this.place
+    const { key, value } = this.#serdes(options, call)
+    const store = readStoreOptions(options?.store, call)
+    const name = graph.name(store.name ?? lineage, 'toTable', options?.name)
+    const keyed: Place<Present<K>, V> = { ...this.place, key, value } as Place<Present<K>, V>
+    const input = keyed.rekeyed ? repartitionThrough(keyed, { name, call, key, value }) : keyed
+    const below = options?.name ?? store.name ?? name
+    return addTable(input, { name, lineage: below, store, call })
+  }
+
+  /**
+   * Groups the records by the key they have. A re-keyed stream is repartitioned before the first
+   * aggregation; then the value needs a serde too.
+   *
+   * @param options - `key`, `value`, `name`, `partitions`
+   * @see org.apache.kafka.streams.kstream.Grouped
+   * @example
+   * ```ts
+   * readings.groupByKey().count({ store: 'readings-per-sensor' })
+   * ```
+   */
+  groupByKey(
+    ...[options]: OptionsArgument<
+      GroupOptions & KeyOption<Present<K>, Has> & RepartitionSerdes<Present<K>, V, Has>
+    >
+  ): KGroupedStream<Present<K>, V, 'key' | Extract<Has, 'value'>> {
+    const call = this.#call('groupByKey')
+    checkOptions(options, call, ['key', 'value', 'name', 'partitions'])
+    return new KGroupedStream(grouping(this.place, 'groupByKey', call, options))
+  }
+
+  /**
+   * Groups the records by a new key; they go through a repartition topic before the first
+   * aggregation. A null key is dropped there, and counted.
+   *
+   * @param selector - gives the new key
+   * @param options - `key` and `value` (required where no serde is known), `name`, `partitions`
+   * @see org.apache.kafka.streams.kstream.Grouped
+   * @example
+   * ```ts
+   * hits.groupBy((_key, hit) => hit.path, { value: json<Hit>() }).count()
+   * ```
+   */
+  groupBy<KOut extends string | null>(
+    selector: (key: K, value: V) => KOut,
+    ...options: OptionsArgument<GroupOptions & OptionalKey<Present<KOut>> & ValueOption<V, Has>>
+  ): KGroupedStream<Present<KOut>, V, 'key' | 'value'>
+  groupBy<KOut>(
+    selector: (key: K, value: V) => KOut,
+    options: GroupOptions & RequiredKey<Present<KOut>> & ValueOption<V, Has>,
+  ): KGroupedStream<Present<KOut>, V, 'key' | 'value'>
+  groupBy<KOut>(
+    selector: (key: K, value: V) => KOut,
+    options?: GroupOptions & SerdeOptions<Present<KOut>, V>,
+  ): KGroupedStream<Present<KOut>, V, 'key' | 'value'> {
+    const call = this.#call('groupBy')
+    checkFunction(selector, call, 'selector', '(key, value) => value.id')
+    checkOptions(options, call, ['key', 'value', 'name', 'partitions'])
+    const place = extend<KOut, V>(this.place, {
+      verb: 'groupBy',
+      name: options?.name,
+      create: operators.selectKey(selector),
+      keepsKey: false,
+      keepsValue: true,
+    })
+    return new KGroupedStream(grouping(place, null, call, options))
+  }
+
+  /**
+   * Joins with another stream: each pair of records with one key whose times lie within the window
+   * gives a result, at the later of the two times. A record meets each record of the other side,
+   * whichever comes first.
+   *
+   * Or joins with a table: each record is joined with the row its key has at that moment; a record
+   * without a row is left out. An update of the table alone causes no result.
+   *
+   * Records without a key or without a value are dropped, and counted. Re-keyed streams are
+   * repartitioned first. Both sides must have equal partition counts.
+   *
+   * @param other - a stream or a table
+   * @param joiner - takes this stream's value, the other's, and the key
+   * @param options - with a stream `within` or `before` and `after`, `grace`, `store`; `key`, `value`
+   * and `otherValue` (required where no serde is known), `name`, `partitions`
+   * @see org.apache.kafka.streams.kstream.JoinWindows
+   * @example
+   * ```ts
+   * impressions.join(clicks, (impression, click) => ({ ...impression, at: click.at }), { within: '10m' })
+   * orders.join(customers, (order, customer) => ({ ...order, city: customer.city }))
+   * ```
+   */
+  join<T, HasTable extends TableTraits, R>(
+    other: KTable<Present<K>, T, HasTable>,
+    joiner: (value: Present<V>, row: Present<T>, key: Present<K>) => R,
+    ...options: OptionsArgument<TableJoinOptions & RepartitionSerdes<Present<K>, V, Has>>
+  ): KStream<Present<K>, R, TableJoinTraits<Has>>
+  join<O, HasOther extends StreamTraits, R>(
+    other: KStream<K, O, HasOther>,
+    joiner: (value: Present<V>, other: Present<O>, key: Present<K>) => R,
+    ...options: OptionsArgument<
+      WindowJoinOptions &
+        KeyOption<Present<K>, Has> &
+        ValueOption<V, Has> &
+        OtherValueOption<NoInfer<O>, HasOther>
+    >
+  ): KStream<Present<K>, R, 'key' | 'partitioned'>
+  join(other: object, joiner: (...values: never[]) => unknown, options?: object): object {
+    const call = this.#call('join')
+    const isTable = other instanceof KTable
+    const isStream = other instanceof KStream
+    checkOther(other, isTable || isStream, this.place.graph, call, 'a stream or a table')
+    if (isTable) return new KStream(this.#joinTable(other, joiner as Joiner, false, options))
+    const right = (other as KStream<unknown, unknown>).place
+    const left = this.place as Place<unknown, unknown>
+    return new KStream(joinStreams(left, right, joiner as Joiner, options))
+  }
+
+  /**
+   * Joins with a table as `join` does, but a record whose key has no row, or that has no key, is
+   * joined with null.
+   *
+   * @param table - the table to look rows up in
+   * @param joiner - takes this stream's value, the row or null, and the key
+   * @param options - `key` and `value` (required where the stream is re-keyed and no serde is
+   * known), `name`, `partitions`
+   * @example
+   * ```ts
+   * clicks.leftJoin(users, (click, user) => ({ ...click, name: user?.name ?? 'unknown' }))
+   * ```
+   */
+  leftJoin<T, HasTable extends TableTraits, R>(
+    table: KTable<Present<K>, T, HasTable>,
+    joiner: (value: Present<V>, row: Present<T> | null, key: K) => R,
+    ...[options]: OptionsArgument<TableJoinOptions & RepartitionSerdes<Present<K>, V, Has>>
+  ): KStream<K, R, TableJoinTraits<Has>> {
+    const call = this.#call('leftJoin')
+    checkOther(table, table instanceof KTable, this.place.graph, call, 'a table')
+    return new KStream(this.#joinTable(table, joiner as Joiner, true, options))
+  }
+
+  #joinTable<KOut, VOut>(
+    { place, rows }: { place: Place<unknown, unknown>; rows: StoreDraft },
+    joiner: Joiner,
+    left: boolean,
+    options: object | undefined,
+  ): Place<KOut, VOut> {
+    const stream = this.place as Place<unknown, unknown>
+    const joined = joinTable(stream, { table: place, rows, joiner, left, options })
+    return joined as Place<KOut, VOut>
+  }
+
+  #call(verb: string): string {
+    return `${verb}(...) on '${this.place.lineage}'`
+  }
+
+  #check(
+    verb: string,
+    value: unknown,
+    argument: string,
+    example: string,
+    options: NameOptions | undefined,
+  ): void {
+    checkFunction(value, this.#call(verb), argument, example)
+    checkOptions(options, this.#call(verb), ['name'])
+  }
+
+  #next<KOut, VOut, HasOut extends StreamTraits>(
+    verb: string,
+    options: NameOptions | undefined,
+    create: () => unknown,
+    keepsKey: boolean,
+    keepsValue: boolean,
+  ): KStream<KOut, VOut, HasOut> {
+    const name = options?.name
+    return new KStream(extend(this.place, { verb, name, create, keepsKey, keepsValue }))
+  }
+
+  /** The serdes to write this stream with: those passed, those known, or text. */
+  #serdes(
+    options: SerdeOptions<Present<K>, V> | undefined,
+    call: string,
+  ): { key: Serde<Present<K>>; value: Serde<V> } {
+    return {
+      key: serdeFor(options?.key, this.place.key as Serde<Present<K>> | null, call, 'key'),
+      value: serdeFor(options?.value, this.place.value, call, 'value'),
+    }
+  }
+}
+
+type Joiner = (value: unknown, other: unknown, key: unknown) => unknown
+
+/** Checks the branches of a split, keeping their order. */
+function readBranches<K, V>(
+  branches: object,
+  rest: string | undefined,
+  call: string,
+): { branch: string; predicate: (key: K, value: V) => boolean }[] {
+  if (typeof branches !== 'object' || branches === null || Object.keys(branches).length === 0) {
+    throw new TypeError(
+      `branches of ${call} is ${show(branches)}; pass predicates by name: { failed: (key, value) => ... }`,
+    )
+  }
+  if (rest !== undefined) {
+    checkName(rest, `option default of ${call}`)
+    if (Object.hasOwn(branches, rest)) {
+      throw new TypeError(
+        `option default of ${call} is '${rest}', which is a branch; use another name`,
+      )
+    }
+  }
+  return Object.entries(branches).map(([branch, predicate]) => {
+    checkName(branch, `branch of ${call}`)
+    checkFunction(predicate, call, `branch ${branch}`, '(key, value) => true')
+    return { branch, predicate }
+  })
+}
+
+/** Where the grouped records come out: through one repartition topic for all that is made of them. */
+function grouping<K, V, Has>(
+  place: Place<K, V>,
+  verb: string | null,
+  call: string,
+  options: (GroupOptions & SerdeOptions<Present<K>, V>) | undefined,
+): () => Place<Present<K>, V, Has> {
+  const { graph, lineage } = place
+  let input: Place<Present<K>, V> | undefined
+  return () => {
+    if (input) return input as Place<Present<K>, V, Has>
+    const key = serdeFor(options?.key, place.key as Serde<Present<K>> | null, call, 'key')
+    if (!place.rekeyed) {
+      const value = options?.value ?? place.value
+      input = { ...place, lineage: options?.name ?? lineage, key, value }
+      return input as Place<Present<K>, V, Has>
+    }
+    const derived = verb === null ? lineage : null
+    input = repartitionThrough<Present<K>, V>(place, {
+      name: options?.name ?? derived ?? graph.repartitionName(lineage, verb ?? '', call),
+      call,
+      key,
+      value: serdeFor(options?.value, place.value, call, 'value'),
+      partitions: options?.partitions,
+    })
+    return input as Place<Present<K>, V, Has>
+  }
+}
+
+export interface TablePlan {
+  readonly name: string
+  readonly lineage: string
+  readonly store: StoreOptions
+  readonly call: string
+}
+
+/** Adds a table below a place whose serdes are known. Its rows are kept when named or looked up. */
+export function addTable<K, V>(place: Place<K, V>, plan: TablePlan): KTable<K, V, 'key' | 'value'> {
+  const { graph } = place
+  const { name, store, call } = plan
+  const rows = graph.addStore(
+    {
+      kind: 'key-value',
+      ...storeBasics(graph, store, plan.lineage, call),
+      keySerde: place.key as Serde<unknown>,
+      valueSerde: place.value as Serde<unknown>,
+      keepsBefore: false,
+    },
+    store.name !== undefined,
+  )
+  const create = (): unknown =>
+    tableSource({
+      store: rows.kept ? rows.definition.name : null,
+      keepsBefore: rows.keepsBefore,
+    })()
+  graph.addProcessor(name, [place.node], create, { stores: [rows], keepsKey: true })
+  return new KTable({ ...place, node: name, lineage: plan.lineage }, rows)
+}

@@ -1,0 +1,93 @@
+/**
+ * Option `store` of the verbs that keep state, and the definitions made of it.
+ */
+import { type Duration, milliseconds } from '../duration.ts'
+import type { StorageKind } from '../state/store.ts'
+import { checkName, show } from '../topology/names.ts'
+import type { Graph } from './graph.ts'
+
+/** Where and how a verb keeps its rows. */
+export interface StoreOptions {
+  /**
+   * Name of the store, under which it is queried; its changelog topic is `<name>-changelog`.
+   * Default: the lineage of the operator.
+   */
+  readonly name?: string | undefined
+  /** Default `rocksdb`. A store in memory is restored from its changelog at every start. */
+  readonly storage?: StorageKind | undefined
+  /** Default true. Without a changelog a store begins empty on another machine. */
+  readonly changelog?: boolean | undefined
+}
+
+/** A store of windows also keeps them for a time. */
+export interface WindowStoreOptions extends StoreOptions {
+  /** How long a window is kept for queries; at least size + grace, which is the default. */
+  readonly retention?: Duration | undefined
+}
+
+/** What the definition of a store of any kind begins with. */
+export interface StoreBasics {
+  readonly name: string
+  readonly storage: StorageKind
+  readonly changelog: boolean
+}
+
+const STORE_OPTIONS = ['name', 'storage', 'changelog', 'retention']
+
+/** Checks option `store`, a name or an object. */
+export function readStoreOptions(
+  store: string | WindowStoreOptions | undefined,
+  call: string,
+): WindowStoreOptions {
+  if (store === undefined) return {}
+  if (typeof store === 'string') return { name: checkName(store, `option store of ${call}`) }
+  if (typeof store !== 'object' || store === null) {
+    throw new TypeError(
+      `option store of ${call} is ${show(store)}; pass a name or { name, storage }`,
+    )
+  }
+  for (const [option, value] of Object.entries(store)) {
+    if (!STORE_OPTIONS.includes(option)) {
+      throw new TypeError(
+        `option store of ${call} has no '${option}'; it has ${STORE_OPTIONS.join(', ')}`,
+      )
+    }
+    if (value === undefined) continue
+    if (option === 'name') checkName(value, `store name of ${call}`)
+    if (option === 'storage' && value !== 'rocksdb' && value !== 'memory') {
+      throw new TypeError(`store storage of ${call} is ${show(value)}; pass 'rocksdb' or 'memory'`)
+    }
+    if (option === 'changelog' && typeof value !== 'boolean') {
+      throw new TypeError(`store changelog of ${call} is ${show(value)}; pass true or false`)
+    }
+  }
+  return store
+}
+
+/** Takes the store's name, the user's or a derived one. */
+export function storeBasics(
+  graph: Graph,
+  { name, storage = 'rocksdb', changelog = true }: StoreOptions,
+  lineage: string,
+  call: string,
+): StoreBasics {
+  const taken =
+    name === undefined ? graph.storeNames.derive(lineage, call) : graph.storeNames.take(name, call)
+  return { name: taken, storage, changelog }
+}
+
+/** How long windows are kept: what the user says, if it is enough for late records. */
+export function retentionOf(
+  { retention }: WindowStoreOptions,
+  leastMs: number,
+  call: string,
+): number {
+  if (retention === undefined) return leastMs
+  const retentionMs = milliseconds(retention, `store retention of ${call}`)
+  if (retentionMs < leastMs) {
+    throw new RangeError(
+      `store retention of ${call} is ${retentionMs} ms; windows take records for ${leastMs} ms (size + grace), so keep them at least that long`,
+    )
+  }
+  return retentionMs
+}

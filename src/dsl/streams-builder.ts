@@ -1,0 +1,219 @@
+/**
+ * StreamsBuilder: where a program begins. It reads topics as streams and tables, and builds the
+ * topology once everything is said.
+ *
+ * Journey: [StreamsBuilder] -> streams and tables -> build -> topology -> Streams.
+ */
+import type { Serde } from '../record/serde.ts'
+import { bytes } from '../record/serdes.ts'
+import { show } from '../topology/names.ts'
+import type { SourceNode, TimestampExtractor, Topology } from '../topology/topology.ts'
+import { checkFunction, checkOptions, checkTopic } from './arguments.ts'
+import { Graph, type Place } from './graph.ts'
+import { addTable, KStream } from './k-stream.ts'
+import type { KTable } from './k-table.ts'
+import type { Present } from './serde-options.ts'
+import { readStoreOptions, type StoreOptions } from './store-options.ts'
+
+/** How a topic is read. */
+export interface SourceOptions<K, V> {
+  /** Serde of the key. Default: bytes as they are, or null. */
+  readonly key?: Serde<K> | undefined
+  /** Serde of the value. Default: bytes as they are, or null. */
+  readonly value?: Serde<V> | undefined
+  /**
+   * Event time of a record, in milliseconds since the epoch; a negative answer drops the record,
+   * counted. Default: the timestamp the log keeps.
+   */
+  readonly timestamp?: TimestampExtractor<K, V> | undefined
+  /** Where to begin when no offset is committed. Default `earliest`. */
+  readonly offsetReset?: 'earliest' | 'latest' | undefined
+  /** Name of the source, and what names below it are derived from. Default: the topic. */
+  readonly name?: string | undefined
+}
+
+/** How a topic is read as a table. */
+export interface TableOptions<K, V> extends SourceOptions<K, V> {
+  /** The store of the rows, by name or with more. Default: kept when looked up, named by lineage. */
+  readonly store?: string | StoreOptions | undefined
+}
+
+const SOURCE_OPTIONS = ['key', 'value', 'timestamp', 'offsetReset', 'name']
+
+/**
+ * Builds a topology: read topics, say what happens to their records, build.
+ *
+ * @see org.apache.kafka.streams.StreamsBuilder
+ * @example
+ * ```ts
+ * const builder = new StreamsBuilder()
+ * builder
+ *   .stream('access-log', { value: text })
+ *   .filter((_key, line) => line.includes(' 500 '))
+ *   .to('server-errors')
+ * const topology = builder.build()
+ * console.log(topology.describe())
+ * ```
+ */
+export class StreamsBuilder {
+  readonly #graph = new Graph((place) => new KStream(place))
+  readonly #sources: SourceNode[] = []
+
+  /**
+   * Reads one or several topics as a stream.
+   *
+   * Without a serde a key or value is `Uint8Array | null`. With one, its type is what the serde
+   * says; say `nullable(serde)` where null occurs.
+   *
+   * A topic may be read twice with the same options; the records are read once.
+   *
+   * @param topic - the topic, or several that are read as one
+   * @param options - `key`, `value`, `timestamp`, `offsetReset`, `name`
+   * @throws TypeError when a topic is already read with other options
+   * @see org.apache.kafka.streams.Consumed
+   * @example
+   * ```ts
+   * builder.stream('access-log', { value: text, timestamp: ({ value }) => parseTime(value) })
+   * ```
+   */
+  stream<K = Uint8Array | null, V = Uint8Array | null>(
+    topic: string | readonly string[],
+    options: SourceOptions<K, V> = {},
+  ): KStream<K, V, 'key' | 'value' | 'partitioned'> {
+    const call = `stream(${typeof topic === 'string' ? show(topic) : '...'})`
+    checkOptions(options, call, SOURCE_OPTIONS)
+    return new KStream(this.#read(topic, options, call))
+  }
+
+  /**
+   * Reads a topic as a table: the last value of a key is its row, null deletes it. A record without
+   * a key is dropped, and counted.
+   *
+   * @param topic - the topic
+   * @param options - `key`, `value`, `timestamp`, `offsetReset`, `store`, `name`
+   * @throws TypeError when the topic is already read with other options, or the store's name is taken
+   * @example
+   * ```ts
+   * const users = builder.table('users', { key: text, value: json<User>() })
+   * ```
+   */
+  table<K = Uint8Array, V = Uint8Array>(
+    topic: string,
+    options: TableOptions<K, V> = {},
+  ): KTable<Present<K>, V | null, 'key' | 'value'> {
+    const call = `table(${show(topic)})`
+    checkOptions(options, call, [...SOURCE_OPTIONS, 'store'])
+    if (typeof topic !== 'string') {
+      throw new TypeError(`topic of ${call} is ${show(topic)}; a table reads one topic`)
+    }
+    const store = readStoreOptions(options.store, call)
+    const { name, ...source } = options
+    const place: Place<Present<K>, V | null> = this.#read(topic, source, call)
+    const node = this.#graph.name(store.name ?? place.lineage, 'table', name)
+    const lineage = name ?? store.name ?? node
+    return addTable(place, { name: node, lineage, store, call })
+  }
+
+  /**
+   * Checks the program and freezes it as a topology, for `Streams` or the test driver.
+   *
+   * @throws TypeError when the program reads no topic
+   * @example
+   * ```ts
+   * const app = new Streams(builder.build(), { applicationId: 'web-stats', log: embedded({ directory: './data' }) })
+   * ```
+   */
+  build(): Topology {
+    return this.#graph.build()
+  }
+
+  /** The source that reads these topics so, the one there is or a new one. */
+  #read<K, V, KOut = K, VOut = V>(
+    topic: string | readonly string[],
+    options: SourceOptions<K, V>,
+    call: string,
+  ): Place<KOut, VOut> {
+    const topics = checkTopics(topic, call)
+    checkSourceOptions(options, call)
+    const node = {
+      kind: 'source',
+      topics,
+      keySerde: options.key ?? bytes,
+      valueSerde: options.value ?? bytes,
+      timestamp: (options.timestamp ?? null) as SourceNode['timestamp'],
+      offsetReset: options.offsetReset ?? 'earliest',
+    } as const
+    const source = this.#sameSource(node, call) ?? this.#addSource(node, options.name, call)
+    return {
+      graph: this.#graph,
+      node: source.name,
+      lineage: options.name ?? source.name,
+      topics,
+      key: node.keySerde as Serde<unknown> as Serde<KOut>,
+      value: node.valueSerde as Serde<unknown> as Serde<VOut>,
+      rekeyed: false,
+    }
+  }
+
+  #addSource(node: Omit<SourceNode, 'name'>, name: string | undefined, call: string): SourceNode {
+    const { operators } = this.#graph
+    const taken =
+      name === undefined
+        ? operators.derive(node.topics.join('-'), call)
+        : operators.take(name, call)
+    const source = { ...node, name: taken }
+    this.#graph.add(() => source)
+    this.#sources.push(source)
+    return source
+  }
+
+  /** A source of the same topics that reads them in the same way. */
+  #sameSource(node: Omit<SourceNode, 'name'>, call: string): SourceNode | undefined {
+    for (const source of this.#sources) {
+      const shared = source.topics.filter((topic) => node.topics.includes(topic))
+      if (shared.length === 0) continue
+      const difference = differenceOf(source, node)
+      if (difference === null) return source
+      throw new TypeError(
+        `${call} reads topic '${shared[0]}', which source '${source.name}' reads with other ${difference}; use that stream, or read both in the same way`,
+      )
+    }
+    return undefined
+  }
+}
+
+/** What two sources of a topic differ in, or null. */
+function differenceOf(
+  source: Omit<SourceNode, 'name'>,
+  other: Omit<SourceNode, 'name'>,
+): string | null {
+  if (source.topics.join() !== other.topics.join()) return 'topics beside it'
+  if (source.keySerde !== other.keySerde) return 'key serde'
+  if (source.valueSerde !== other.valueSerde) return 'value serde'
+  if (source.timestamp !== other.timestamp) return 'timestamp function'
+  if (source.offsetReset !== other.offsetReset) return 'offset reset'
+  return null
+}
+
+function checkTopics(topic: string | readonly string[], call: string): readonly string[] {
+  if (typeof topic === 'string') return [checkTopic(topic, call)]
+  if (!Array.isArray(topic) || topic.length === 0) {
+    throw new TypeError(
+      `topic of ${call} is ${show(topic)}; pass a topic, or an array of at least one`,
+    )
+  }
+  const topics = topic.map((name) => checkTopic(name, call))
+  return [...new Set(topics)]
+}
+
+function checkSourceOptions<K, V>(options: SourceOptions<K, V>, call: string): void {
+  const { timestamp, offsetReset } = options
+  if (timestamp !== undefined) {
+    checkFunction(timestamp, call, 'option timestamp', '({ value }) => value.time')
+  }
+  if (offsetReset !== undefined && offsetReset !== 'earliest' && offsetReset !== 'latest') {
+    throw new TypeError(
+      `option offsetReset of ${call} is ${show(offsetReset)}; pass 'earliest' or 'latest'`,
+    )
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * The public face of millrace: what a program imports. Re-exports only.
+ */
+export type { AggregationOptions, WindowAggregationOptions } from './dsl/aggregation.ts'
+export type { TableJoinOptions, WindowJoinOptions } from './dsl/joins.ts'
+export { KGroupedStream } from './dsl/k-grouped-stream.ts'
+export {
+  type BranchPredicate,
+  type GroupOptions,
+  KStream,
+  type RepartitionOptions,
+  type SinkOptions,
+  type SplitOptions,
+  type ToTableOptions,
+} from './dsl/k-stream.ts'
+export { KTable, type NameOptions } from './dsl/k-table.ts'
+export type { StreamTraits, TableTraits } from './dsl/serde-options.ts'
+export type { StoreOptions, WindowStoreOptions } from './dsl/store-options.ts'
+export { type SourceOptions, StreamsBuilder, type TableOptions } from './dsl/streams-builder.ts'
+export { TimeWindowedKStream } from './dsl/time-windowed-k-stream.ts'
+export {
+  type HoppingOptions,
+  hopping,
+  type TimeWindows,
+  type TumblingOptions,
+  tumbling,
+} from './dsl/windows.ts'
+export type { Duration } from './duration.ts'
+export {
+  type ErrorCode,
+  type ErrorPlace,
+  StreamsError,
+  type StreamsErrorOptions,
+} from './errors.ts'
+export type { Emission } from './operators/emission.ts'
+export type { RecordHeader, RecordHeaders, StreamRecord } from './record/record.ts'
+export type { Serde } from './record/serde.ts'
+export {
+  bigint64,
+  boolean,
+  bytes,
+  type CustomSerde,
+  custom,
+  float32,
+  float64,
+  int32,
+  int64,
+  json,
+  nullable,
+  text,
+  windowed,
+} from './record/serdes.ts'
+export type { Windowed } from './record/windowed.ts'
+export type {
+  ConsumedRecord,
+  Partitioner,
+  TimestampExtractor,
+  Topology,
+} from './topology/topology.ts'

@@ -1,0 +1,48 @@
+/**
+ * A topology as text, in the form of Kafka Streams' `TopologyDescription`, so that whoever knows
+ * that one, and the tools that draw it, can read ours.
+ *
+ * Nodes stand in the order of the program, each after those above it. Internal topics are shown
+ * without the application id.
+ *
+ * @see org.apache.kafka.streams.TopologyDescription
+ */
+import { subTopologies } from './sub-topologies.ts'
+import type { SinkNode, SubTopology, Topology, TopologyNode } from './topology.ts'
+
+/** Describes a topology: sub-topologies, nodes, stores and topics, and who hands to whom. */
+export function describe(topology: Topology): string {
+  const parts = subTopologies(topology).map(describeSubTopology)
+  return `Topologies:\n ${parts.join('')}`
+}
+
+function describeSubTopology({ id, nodes }: SubTopology): string {
+  const children = new Map<string, string[]>(nodes.map(({ name }) => [name, []]))
+  for (const node of nodes) {
+    for (const parent of upstreamOf(node)) children.get(parent)?.push(node.name)
+  }
+  const lines = nodes.map((node) => `    ${describeNode(node, children.get(node.name) ?? [])}\n`)
+  return `  Sub-topology: ${id}\n${lines.join('')}\n`
+}
+
+function describeNode(node: TopologyNode, children: readonly string[]): string {
+  const to = `\n      --> ${list(children)}`
+  const from = `\n      <-- ${list(upstreamOf(node))}`
+  if (node.kind === 'source')
+    return `Source: ${node.name} (topics: [${node.topics.join(', ')}])${to}`
+  if (node.kind === 'sink') return `Sink: ${node.name} (${describeTopic(node)})${from}`
+  return `Processor: ${node.name} (stores: [${node.stores.join(', ')}])${to}${from}`
+}
+
+function describeTopic({ topic }: SinkNode): string {
+  if (typeof topic === 'string') return `topic: ${topic}`
+  return `topic chosen by: ${topic.name === '' ? 'a function' : topic.name}`
+}
+
+function list(names: readonly string[]): string {
+  return names.length === 0 ? 'none' : names.join(', ')
+}
+
+function upstreamOf(node: TopologyNode): readonly string[] {
+  return node.kind === 'source' ? [] : node.upstream
+}
