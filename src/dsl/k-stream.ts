@@ -528,11 +528,6 @@ export class KStream<K, V, Has extends StreamTraits = never> {
    * orders.join(customers, (order, customer) => ({ ...order, city: customer.city }))
    * ```
    */
-  join<T, HasTable extends TableTraits, R>(
-    other: KTable<Present<K>, T, HasTable>,
-    joiner: (value: Present<V>, row: Present<T>, key: Present<K>) => R,
-    ...options: OptionsArgument<TableJoinOptions & RepartitionSerdes<Present<K>, V, Has>>
-  ): KStream<Present<K>, R, TableJoinTraits<Has>>
   join<O, HasOther extends StreamTraits, R>(
     other: KStream<K, O, HasOther>,
     joiner: (value: Present<V>, other: Present<O>, key: Present<K>) => R,
@@ -543,6 +538,11 @@ export class KStream<K, V, Has extends StreamTraits = never> {
         OtherValueOption<NoInfer<O>, HasOther>
     >
   ): KStream<Present<K>, R, 'key' | 'partitioned'>
+  join<T, HasTable extends TableTraits, R>(
+    other: KTable<Present<K>, T, HasTable>,
+    joiner: (value: Present<V>, row: Present<T>, key: Present<K>) => R,
+    ...options: OptionsArgument<TableJoinOptions & RepartitionSerdes<Present<K>, V, Has>>
+  ): KStream<Present<K>, R, TableJoinTraits<Has>>
   join(other: object, joiner: (...values: never[]) => unknown, options?: object): object {
     const call = this.#call('join')
     const isTable = other instanceof KTable

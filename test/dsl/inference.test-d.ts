@@ -142,9 +142,9 @@ describe('a serde that is needed', () => {
       () => '',
       (_key, hit, longest) => (hit.path > longest ? hit.path : longest),
     )
-    // @ts-expect-error the aggregator gives another type
     grouped.aggregate(
       () => 0,
+      // @ts-expect-error the aggregator gives another type
       (_key, hit) => hit.path,
       { value: float64 },
     )
@@ -292,9 +292,9 @@ describe('deletion', () => {
     )
     grouped
       .windowedBy(hopping('5m', { advance: '1m' }))
-      // @ts-expect-error a window sees null
       .aggregate(
         () => '',
+        // @ts-expect-error a window sees null
         (key, value, sum) => sum + key.length + value.length,
       )
   })
