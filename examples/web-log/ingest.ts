@@ -15,7 +15,7 @@
  * gaps. For a single file that is its line number.
  */
 import { setTimeout as wait } from 'node:timers/promises'
-import type { EmbeddedLog, Producer } from 'millrace'
+import { type EmbeddedLog, int64, type Producer, type ProducerRecord } from 'millrace'
 import { type Bookmark, InputFile } from './input-file.ts'
 import { LineSplitter } from './lines.ts'
 import { ACCESS_LOG } from './topology.ts'
@@ -57,25 +57,21 @@ interface Mark extends Bookmark {
  * following, when the signal aborted
  */
 export async function ingest(options: IngestOptions): Promise<number> {
-  const producer = options.log.producer({ transactionalId: `${options.applicationId}-ingest` })
-  try {
-    // Before the position is read: it ends what an earlier process left open.
-    await producer.begin()
-    await producer.abort()
-    const mark = await committedMark(options)
-    return await new Ingest(options, producer, mark?.lines ?? 0).run(mark)
-  } finally {
-    await producer.close()
-  }
+  const transactionalId = `${options.applicationId}-ingest`
+  await using producer = options.log.producer<number, Buffer>({ transactionalId, key: int64 })
+  // Before the position is read: it ends what an earlier process left open.
+  await producer.init()
+  const mark = await committedMark(options)
+  return new Ingest(options, producer, mark?.lines ?? 0).run(mark)
 }
 
 class Ingest {
   readonly #options: IngestOptions
-  readonly #producer: Producer
+  readonly #producer: Producer<number, Buffer>
   readonly #group: string
   #lines: number
 
-  constructor(options: IngestOptions, producer: Producer, lines: number) {
+  constructor(options: IngestOptions, producer: Producer<number, Buffer>, lines: number) {
     this.#options = options
     this.#producer = producer
     this.#group = groupOf(options.applicationId)
@@ -146,37 +142,27 @@ class Ingest {
     open: boolean,
   ): Promise<void> {
     if (lines.length === 0) return
-    const { partitions, onProgress } = this.#options
-    const first = this.#lines
-    await this.#producer.begin()
-    for (const [index, value] of lines.entries()) {
-      const number = first + index + 1
-      this.#producer.send({
-        topic: ACCESS_LOG,
-        partition: (number - 1) % partitions,
-        key: lineKey(number),
-        value,
-      })
-    }
-    const total = first + lines.length
+    const total = this.#lines + lines.length
     const mark: Mark = { ...(await file.bookmark(splitter.position)), lines: total, open }
-    const committed = {
-      topic: ACCESS_LOG,
-      partition: 0,
-      offset: total,
-      metadata: JSON.stringify(mark),
-    }
-    await this.#producer.sendOffsets(this.#group, [committed])
-    await this.#producer.commit()
+    const metadata = JSON.stringify(mark)
+    await this.#producer.transaction(async (transaction) => {
+      await transaction.sendMany(this.#records(lines))
+      const committed = { topic: ACCESS_LOG, partition: 0, offset: total, metadata }
+      await transaction.sendOffsets(this.#group, [committed])
+    })
     this.#lines = total
-    onProgress({ lines: total, position: file.position, size: await file.size() })
+    const size = await file.size()
+    this.#options.onProgress({ lines: total, position: file.position, size })
   }
-}
 
-function lineKey(number: number): Buffer {
-  const key = Buffer.allocUnsafe(8)
-  key.writeBigInt64BE(BigInt(number))
-  return key
+  *#records(lines: readonly Buffer[]): Iterable<ProducerRecord<number, Buffer>> {
+    const { partitions } = this.#options
+    let index = this.#lines
+    for (const value of lines) {
+      yield { topic: ACCESS_LOG, partition: index % partitions, key: index + 1, value }
+      index++
+    }
+  }
 }
 
 function groupOf(applicationId: string): string {

@@ -27,7 +27,10 @@ export function checkSettings(folder: string, args: Arguments): void {
     partitions: args.partitions,
   }
   const found = readSettings(folder)
-  if (found === null) return writeSettings(folder, wanted)
+  if (found === null) {
+    writeSettings(folder, wanted)
+    return
+  }
   for (const name of ['window', 'grace', 'partitions'] as const) {
     if (found[name] === wanted[name]) continue
     const value = name === 'partitions' ? found[name] : `${found[name]}ms`

@@ -4,8 +4,17 @@
  * Journey: `access-log` -> parse -> repartition by target -> windows -> `page-stats`
  *                               \-> `access-log.rejected`
  */
-import { int64, json, StreamsBuilder, type Topology, text, tumbling } from 'millrace'
-import { accessLine, type Line, type RejectReason } from './parse.ts'
+import {
+  type ConsumedRecord,
+  type EmbeddedLog,
+  int64,
+  json,
+  StreamsBuilder,
+  type Topology,
+  text,
+  tumbling,
+} from 'millrace'
+import { accessLine, type Hit, type Line, type Rejected, type RejectReason } from './parse.ts'
 
 /** Lines as they stand in the file; the key is the line's number, the record's time its arrival. */
 export const ACCESS_LOG = 'access-log'
@@ -31,14 +40,17 @@ export function webLogTopology(options: { windowMs: number; graceMs: number }): 
 
   const lines = builder.stream(ACCESS_LOG, { key: int64, value: accessLine, timestamp: eventTime })
 
-  lines
-    .flatMap((line, parsed) =>
-      parsed.kind === 'rejected' ? [[line, rejectedLine(line, parsed)]] : [],
-    )
-    .to(REJECTED, { key: int64, value: json<RejectedLine>() })
+  const { hits, rejected } = lines.split({
+    hits: (_line, parsed): parsed is Hit => parsed.kind === 'hit',
+    rejected: (_line, parsed): parsed is Rejected => parsed.kind === 'rejected',
+  })
 
-  lines
-    .flatMap((_line, parsed) => (parsed.kind === 'hit' ? [[parsed.target, parsed.bytes]] : []))
+  rejected
+    .mapValues(({ reason, text }, line) => ({ line, reason, text }))
+    .to(REJECTED, { value: json<RejectedLine>() })
+
+  hits
+    .map((_line, { target, bytes }) => [target, bytes])
     .groupByKey({ key: text, value: int64 })
     .windowedBy(tumbling(options.windowMs, { grace: options.graceMs }))
     .aggregate(
@@ -50,4 +62,25 @@ export function webLogTopology(options: { windowMs: number; graceMs: number }): 
     .to(PAGE_STATS)
 
   return builder.build()
+}
+
+/**
+ * A hit happened when its line says. A line that is none happened when the lines around it did, so
+ * that it neither moves time nor waits for it.
+ */
+function eventTime({ value }: ConsumedRecord<number, Line>, partitionTime: number): number {
+  return value.kind === 'hit' ? value.timestamp : Math.max(partitionTime, 0)
+}
+
+/**
+ * Creates the topics that are not there. Nothing in them is ever deleted: event times may be years
+ * ago, so that any retention by time could take a line or a result at once.
+ */
+export async function createTopics(log: EmbeddedLog, partitions: number): Promise<void> {
+  const config = { 'retention.ms': '-1' }
+  const topics = [ACCESS_LOG, REJECTED, PAGE_STATS].map((topic) => ({ topic, partitions, config }))
+  for (const { topic, error } of await log.admin.createTopics(topics)) {
+    if (error === null || error.code === 'topic-already-exists') continue
+    throw new Error(`the topic ${topic} cannot be created: ${error.message}`)
+  }
 }

@@ -2,7 +2,7 @@
  * Joins two streams in a window: an impression (an ad was shown) and a click on it belong together
  * when they carry the same id and the click came at most ten minutes later.
  */
-import { joinWindow, json, StreamsBuilder, type Topology, text } from 'millrace'
+import { json, StreamsBuilder, type Topology, text } from 'millrace'
 
 export const IMPRESSIONS = 'impressions'
 export const CLICKS = 'clicks'
@@ -33,7 +33,7 @@ export function windowedJoinTopology(): Topology {
   const clicks = builder.stream(CLICKS, { key: text, value: json<Click>() })
 
   impressions
-    .join(clicks, conversion, joinWindow({ before: 0, after: CLICK_WINDOW_MS, grace: '1m' }))
+    .join(clicks, conversion, { before: 0, after: CLICK_WINDOW_MS, grace: '1m' })
     .to(CONVERSIONS, { value: json<Conversion>() })
 
   return builder.build()
