@@ -58,11 +58,14 @@ const DATABASE_FOLDER = 'rocksdb'
 const STORE_NUMBER_MAX = 0x7fff
 
 export class TaskState {
+  /** The task's folder. */
+  readonly location: string
   readonly #databases: ReadonlyMap<StorageKind, ByteStore>
   readonly #stores = new Map<string, OpenStore>()
   readonly #offsets = new Map<string, number>()
 
-  private constructor(databases: ReadonlyMap<StorageKind, ByteStore>) {
+  private constructor(location: string, databases: ReadonlyMap<StorageKind, ByteStore>) {
+    this.location = location
     this.#databases = databases
   }
 
@@ -74,7 +77,7 @@ export class TaskState {
    */
   static async open(options: TaskStateOptions): Promise<TaskState> {
     const databases = new Map<StorageKind, ByteStore>()
-    const state = new TaskState(databases)
+    const state = new TaskState(options.directory, databases)
     try {
       for (const definition of options.definitions) {
         const { storage } = definition
