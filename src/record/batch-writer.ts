@@ -36,7 +36,7 @@ import {
   TRANSACTIONAL_FLAG,
   writeInt64,
 } from './batch-format.ts'
-import { COMPRESSIONS, type Compression, compress } from './compression.ts'
+import { COMPRESSIONS, type Compression, compress, DECOMPRESSED_BYTES_MAX } from './compression.ts'
 import { crc32c } from './crc32c.ts'
 import { type ByteRange, NO_HEADERS, type RecordHeaders } from './record.ts'
 import { sizeOfVarint, sizeOfVarlong, writeVarint, writeVarlong } from './varint.ts'
@@ -135,6 +135,7 @@ export class BatchWriter {
    *
    * @returns the batch, with base offset 0 and leader epoch -1
    * @throws RangeError when no record was appended
+   * @throws StreamsError `record-too-large` when compressed and beyond what a reader accepts
    */
   seal(options: SealOptions = {}): Buffer {
     if (this.recordCount === 0) throw new RangeError('A record batch needs at least one record')
@@ -192,6 +193,12 @@ export class BatchWriter {
   }
 
   #compressed(compression: Compression): Buffer {
+    if (this.size - BATCH_HEADER_BYTES > DECOMPRESSED_BYTES_MAX) {
+      throw new StreamsError(
+        'record-too-large',
+        `A compressed record batch cannot hold more than ${DECOMPRESSED_BYTES_MAX} bytes of records`,
+      )
+    }
     const payload = compress(compression, this.#bytes.subarray(BATCH_HEADER_BYTES, this.size))
     const batch = Buffer.allocUnsafeSlow(BATCH_HEADER_BYTES + payload.length)
     payload.copy(batch, BATCH_HEADER_BYTES)
