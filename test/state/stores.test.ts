@@ -1,0 +1,4 @@
+import { storesContract } from '../contract/stores.ts'
+
+storesContract('rocksdb')
+storesContract('memory')
