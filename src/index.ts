@@ -1,6 +1,22 @@
 /**
  * The public face of millrace: what a program imports. Re-exports only.
  */
+export type {
+  GroupIdentity,
+  Isolation,
+  LogClient,
+  NewTopic,
+  TopicPartition,
+} from './client/client.ts'
+export { Consumer, type ConsumerOptions } from './client/consumer.ts'
+export {
+  EmbeddedLog,
+  type EmbeddedOptions,
+  embedded,
+  type FlushPolicy,
+} from './client/embedded.ts'
+export { Producer, type ProducerOptions } from './client/producer.ts'
+export { type Clock, systemClock } from './clock.ts'
 export type { AggregationOptions, WindowAggregationOptions } from './dsl/aggregation.ts'
 export type { TableJoinOptions, WindowJoinOptions } from './dsl/joins.ts'
 export { KGroupedStream } from './dsl/k-grouped-stream.ts'
@@ -51,6 +67,10 @@ export {
   windowed,
 } from './record/serdes.ts'
 export type { Windowed } from './record/windowed.ts'
+export type { DroppedRecords, StreamsMetrics } from './runtime/metrics.ts'
+export type { Guarantee, StreamsOptions } from './runtime/options.ts'
+export { Streams, type StreamsState } from './runtime/streams.ts'
+export type { DropReason } from './topology/processor.ts'
 export type {
   ConsumedRecord,
   Partitioner,
