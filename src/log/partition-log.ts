@@ -169,6 +169,15 @@ export class PartitionLog {
     return this.#producers.firstOpenOffset() ?? this.logEndOffset
   }
 
+  /** Producers with a transaction open in this partition. */
+  openTransactions(): { readonly producerId: number; readonly producerEpoch: number }[] {
+    const open: { readonly producerId: number; readonly producerEpoch: number }[] = []
+    for (const { producerId, epoch, transactionFirstOffset } of this.#producers.entries.values()) {
+      if (transactionFirstOffset >= 0) open.push({ producerId, producerEpoch: epoch })
+    }
+    return open
+  }
+
   /** Bytes of all segments. */
   get sizeInBytes(): number {
     return this.#home.segments.reduce((sum, { size }) => sum + size, 0)
