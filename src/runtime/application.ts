@@ -167,6 +167,7 @@ async function startingPoints(
       source,
       committed: committed[index] as FetchedOffset,
       fallback: fallbacks[index] as number,
+      isInternal,
       endOffset: isBounded ? (ends[index] as number) : Number.POSITIVE_INFINITY,
     })
   }

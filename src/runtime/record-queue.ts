@@ -56,6 +56,8 @@ export interface RecordQueueOptions {
   readonly partitionTime: number
   /** Where `until: 'end'` stops; Infinity to go on. */
   readonly endOffset: number
+  /** True for a topic that the application owns. */
+  readonly isInternal: boolean
   readonly metrics: Metrics
 }
 
@@ -63,6 +65,7 @@ export class RecordQueue {
   readonly topic: string
   readonly partition: number
   readonly source: SourceNode
+  readonly isInternal: boolean
   readonly endOffset: number
   position: number
   /** Largest event time taken from this partition, -1 before the first. */
@@ -86,6 +89,7 @@ export class RecordQueue {
     this.topic = options.topic
     this.partition = options.partition
     this.source = options.source
+    this.isInternal = options.isInternal
     this.position = options.position
     this.partitionTime = options.partitionTime
     this.endOffset = options.endOffset
@@ -132,6 +136,8 @@ export class RecordQueue {
   /** Takes the head off. */
   shift(): void {
     const record = this.#chunk[this.#head++] as QueuedRecord
+    this.#metrics.recordsProcessed++
+    if (!this.isInternal) this.#metrics.recordsConsumed++
     this.#committable = record.offset + 1
     if (this.#head === this.#chunk.length) {
       this.#chunk = []

@@ -51,6 +51,7 @@ export interface StartingPoint {
   /** Where to start without a committed offset. */
   readonly fallback: number
   readonly endOffset: number
+  readonly isInternal: boolean
 }
 
 /** The changelog partition of a store, and the offset its saved rows go up to. */
@@ -108,7 +109,7 @@ export class Task {
         observed.max = Math.max(observed.max, max)
       }
     }
-    this.queues = starts.map(({ source, committed, fallback, endOffset }) => {
+    this.queues = starts.map(({ source, committed, fallback, endOffset, isInternal }) => {
       const { topic, partition, offset, metadata } = committed
       return new RecordQueue({
         topic,
@@ -117,6 +118,7 @@ export class Task {
         position: offset < 0 ? fallback : offset,
         partitionTime: decodeTaskTime(metadata).partitionTime,
         endOffset,
+        isInternal,
         metrics,
       })
     })
@@ -168,7 +170,6 @@ export class Task {
     this.#current = record
     this.#currentQueue = queue
     if (record.timestamp > this.#streamTime) this.#streamTime = record.timestamp
-    this.#options.metrics.recordsProcessed++
     return entry.node.forward(record)
   }
 
