@@ -12,7 +12,8 @@
  * Invariants:
  * - One open broker per folder.
  * - An append is answered after it is in the log (as durable as the flush policy says).
- * - After a failed fsync nothing more is acknowledged: what the page cache holds is then unknown.
+ * - After a failed write or fsync the partition acknowledges nothing more until the log is opened
+ *   again: what the page cache holds is then unknown.
  */
 import type { Clock } from '../clock.ts'
 import type { FileLock, FileSystem } from '../file-system.ts'
@@ -33,7 +34,7 @@ import {
   TRANSACTIONS_TOPIC,
 } from './state-topic.ts'
 import { logConfigOf, type TopicConfig } from './topic-config.ts'
-import { folderOf, type NewTopic, Topics, type TopicStorage } from './topics.ts'
+import { folderOf, type NewTopic, type TopicStorage, Topics } from './topics.ts'
 import { Transactions } from './transactions.ts'
 
 export interface BrokerOptions {
@@ -94,7 +95,6 @@ export class Broker {
   readonly #lock: FileLock
   readonly #groups = new Map<string, Group>()
   readonly #lanes = new Set<FetchLane>()
-  #failure: Refusal | null = null
   #cancelTick: () => void = () => {}
   #ticking: Promise<void> = Promise.resolve()
   #retentionDue = 0
@@ -144,13 +144,13 @@ export class Broker {
     this.transactions.close()
     for (const group of this.#groups.values()) group.close()
     for (const lane of this.#lanes) lane.close()
-    await this.#ticking.catch(() => {})
+    await this.#ticking
     try {
+      // A log that failed earlier fails here again, and the next open recovers it.
+      const isDurable = await this.flush().then(yes, no)
       for (const partition of this.topics.partitions()) partition.log.close()
-      if (this.#failure === null) {
-        this.#metadata.cleanShutdown = true
-        this.#metadata.save()
-      }
+      this.#metadata.cleanShutdown = isDurable
+      this.#metadata.save()
     } finally {
       this.#lock.release()
     }
@@ -311,13 +311,8 @@ export class Broker {
     for (const partition of this.topics.partitions()) {
       if (!state.includes(partition)) data.push(partition.flush())
     }
-    try {
-      await Promise.all(data)
-      for (const partition of state) await partition.flush()
-    } catch (error) {
-      this.#failure ??= refusalOf(error)
-      throw error
-    }
+    await Promise.all(data)
+    for (const partition of state) await partition.flush()
   }
 
   #append(partition: Partition, batch: Buffer): ProduceAnswer {
@@ -342,7 +337,6 @@ export class Broker {
       return answers
     } catch (error) {
       const failure = refusalOf(error)
-      this.#failure ??= failure
       return answers.map((answer) => (answer.error === null ? refused(answer, failure) : answer))
     }
   }
@@ -353,7 +347,6 @@ export class Broker {
   }
 
   #writable(place: TopicPartition): Partition {
-    if (this.#failure !== null) throw this.#failure
     const partition = this.#existing(place)
     this.#refuseInternal(place.topic)
     return partition
@@ -397,10 +390,15 @@ export class Broker {
 
   #stateTopic(name: string): StateTopic {
     if (this.topics.find(name) === null) {
-      const [error] = this.topics.create([{ topic: name, partitions: 1, config: STATE_TOPIC_CONFIG }])
+      const [error] = this.topics.create([
+        { topic: name, partitions: 1, config: STATE_TOPIC_CONFIG },
+      ])
       if (error) throw error
     }
-    return new StateTopic(this.topics.partition({ topic: name, partition: 0 }) as Partition, this.clock)
+    return new StateTopic(
+      this.topics.partition({ topic: name, partition: 0 }) as Partition,
+      this.clock,
+    )
   }
 
   #startTicking(): void {
@@ -447,6 +445,9 @@ function storageOf(options: BrokerOptions, cleanShutdown: boolean): TopicStorage
     removeFolder: (name) => fileSystem.removeDirectory(`${directory}/${name}`),
   }
 }
+
+const yes = (): boolean => true
+const no = (): boolean => false
 
 function isTransactional(batch: Buffer): boolean {
   if (batch.length < BATCH_HEADER_BYTES) {

@@ -179,7 +179,8 @@ export class FetchLane implements PartitionWaiter {
       const room = Math.min(item.maxBytes, options.maxBytes - this.size)
       const fits = offset < end && (room > 0 || this.size === 0)
       const records = fits ? this.within(log.read(offset, Math.max(room, 1), end), room) : NOTHING
-      const aborted = committed && records.length > 0 ? log.abortedTransactions(offset, end) : NOTHING
+      const aborted =
+        committed && records.length > 0 ? log.abortedTransactions(offset, end) : NOTHING
       return {
         topic,
         partition: number,

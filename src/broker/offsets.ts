@@ -10,7 +10,12 @@
 import type { Clock } from '../clock.ts'
 import type { TopicPartition } from './partition.ts'
 import { Refusal } from './refusal.ts'
-import { decodeOffsetKey, decodeOffsetValue, encodeOffset, type OffsetValue } from './state-records.ts'
+import {
+  decodeOffsetKey,
+  decodeOffsetValue,
+  encodeOffset,
+  type OffsetValue,
+} from './state-records.ts'
 import type { StateRecord, StateTopic } from './state-topic.ts'
 
 /** Kafka's `offset.metadata.max.bytes`. */

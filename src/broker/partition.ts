@@ -26,9 +26,6 @@ export class Partition implements TopicPartition {
   readonly partition: number
   readonly log: PartitionLog
   retired = false
-  /** Something was appended since the last flush began. */
-  private dirty = false
-  private flushing: Promise<void> | null = null
   private readonly waiters = new Set<PartitionWaiter>()
 
   constructor(topic: string, partition: number, log: PartitionLog) {
@@ -40,7 +37,6 @@ export class Partition implements TopicPartition {
   /** The log to append to; throws when the topic was deleted meanwhile. */
   writable(): PartitionLog {
     if (this.retired) throw this.gone()
-    this.dirty = true
     return this.log
   }
 
@@ -78,20 +74,11 @@ export class Partition implements TopicPartition {
 
   /** Resolves when everything appended before the call survives the loss of power. */
   async flush(): Promise<void> {
-    while (this.flushing !== null) {
-      if (!this.dirty) return this.flushing
-      await this.flushing
-    }
-    if (!this.dirty || this.retired) return
-    this.dirty = false
-    this.flushing = this.log.flush()
+    if (this.retired) return
     try {
-      await this.flushing
+      await this.log.flush()
     } catch (error) {
-      this.dirty = true
-      throw error
-    } finally {
-      this.flushing = null
+      if (!this.retired) throw error
     }
   }
 }

@@ -19,7 +19,39 @@ export type RefusalKind =
   | 'abortable'
   | 'fatal'
 
-const REASONS = {
+export type RefusalReason =
+  | 'unknown-topic-or-partition'
+  | 'unknown-partition'
+  | 'topic-already-exists'
+  | 'invalid-topic'
+  | 'invalid-config'
+  | 'invalid-partitions'
+  | 'offset-out-of-range'
+  | 'corrupt-batch'
+  | 'invalid-record'
+  | 'record-too-large'
+  | 'unsupported-compression'
+  | 'invalid-timestamp'
+  | 'out-of-order-sequence'
+  | 'unknown-producer-id'
+  | 'producer-fenced'
+  | 'invalid-producer-id-mapping'
+  | 'invalid-transaction-state'
+  | 'invalid-transaction-timeout'
+  | 'concurrent-transactions'
+  | 'transaction-timed-out'
+  | 'unstable-offset'
+  | 'unknown-member'
+  | 'illegal-generation'
+  | 'fenced-instance'
+  | 'rebalance-in-progress'
+  | 'inconsistent-protocol'
+  | 'group-not-empty'
+  | 'request-timed-out'
+  | 'storage-failed'
+  | 'closed'
+
+const REASONS: Readonly<Record<RefusalReason, readonly [ErrorCode, RefusalKind]>> = {
   'unknown-topic-or-partition': ['topic-not-found', 'fatal'],
   'unknown-partition': ['partition-not-found', 'fatal'],
   'topic-already-exists': ['topic-already-exists', 'fatal'],
@@ -50,9 +82,7 @@ const REASONS = {
   'request-timed-out': ['request-timed-out', 'retry'],
   'storage-failed': ['log-storage-failed', 'fatal'],
   closed: ['log-closed', 'fatal'],
-} as const satisfies Record<string, readonly [ErrorCode, RefusalKind]>
-
-export type RefusalReason = keyof typeof REASONS
+}
 
 /** An error answered to one partition or one call. */
 export class Refusal extends StreamsError {
@@ -91,7 +121,12 @@ export function refusalOf(error: unknown): Refusal {
     return new Refusal(reason, error.message, {}, error)
   }
   if (error instanceof Error && 'syscall' in error) {
-    return new Refusal('storage-failed', `The log could not be written: ${error.message}`, {}, error)
+    return new Refusal(
+      'storage-failed',
+      `The log could not be written: ${error.message}`,
+      {},
+      error,
+    )
   }
   throw error
 }

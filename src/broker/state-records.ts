@@ -111,7 +111,9 @@ export function encodeTransaction(
 }
 
 export function decodeTransactionKey(bytes: Buffer): string | null {
-  return bytes.readInt16BE(0) === TRANSACTION_KEY_VERSION ? readString(bytes, { position: 2 }) : null
+  return bytes.readInt16BE(0) === TRANSACTION_KEY_VERSION
+    ? readString(bytes, { position: 2 })
+    : null
 }
 
 /** Null for a version or a status this decoder does not know. */

@@ -10,7 +10,7 @@
  * cost a file, an fsync and a transaction marker each.
  */
 import type { Clock } from '../clock.ts'
-import { ByteWriter } from '../record/byte-writer.ts'
+import type { ByteWriter } from '../record/byte-writer.ts'
 import { NO_HEADERS } from '../record/record.ts'
 import { BatchReader, BatchWriter } from '../record/record-batch.ts'
 import type { Partition } from './partition.ts'
@@ -94,10 +94,12 @@ export class StateTopic {
   }
 
   /**
-   * 1. the whole table is appended again; 2. it is made durable; 3. what came before is dropped.
+   * 1. the whole table is appended again, to a new segment; 2. it is made durable; 3. what came
+   * before is dropped.
    * No transaction may be open on the topic.
    */
   async rewrite(table: Iterable<StateRecord>): Promise<void> {
+    this.partition.writable().roll()
     const start = this.partition.log.logEndOffset
     const now = this.clock.now()
     this.bytesSinceRewrite = 0
@@ -130,13 +132,15 @@ export class StateTopic {
       position = reader.nextPosition
       if (reader.isControl) {
         const type = reader.controlType()
-        if (type !== null) into.marker(reader.producerId, type)
+        if (type !== 'other') into.marker(reader.producerId, type)
       } else {
         while (reader.next()) {
           if (reader.offset < from || reader.keyStart < 0) continue
           into.record(
             reader.bytes.subarray(reader.keyStart, reader.keyEnd),
-            reader.valueStart < 0 ? null : reader.bytes.subarray(reader.valueStart, reader.valueEnd),
+            reader.valueStart < 0
+              ? null
+              : reader.bytes.subarray(reader.valueStart, reader.valueEnd),
             reader.isTransactional ? reader.producerId : -1,
           )
         }

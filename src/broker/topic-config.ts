@@ -66,7 +66,10 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'max.compaction.lag.ms': { fallback: String(Number.MAX_SAFE_INTEGER), check: within(1) },
   'max.message.bytes': { fallback: String(1024 * 1024 + 12), check: within(0, INT32_MAX) },
   'message.timestamp.after.max.ms': { fallback: '3600000', check: within(0) },
-  'message.timestamp.before.max.ms': { fallback: String(Number.MAX_SAFE_INTEGER), check: within(0) },
+  'message.timestamp.before.max.ms': {
+    fallback: String(Number.MAX_SAFE_INTEGER),
+    check: within(0),
+  },
   'message.timestamp.type': { fallback: 'CreateTime', check: oneOf('CreateTime', 'LogAppendTime') },
   'min.cleanable.dirty.ratio': { fallback: '0.5', check: ratio },
   'min.compaction.lag.ms': { fallback: '0', check: within(0) },
@@ -99,7 +102,8 @@ export function checkConfig(topic: string, config: TopicConfig): void {
     const expected =
       entry === undefined ? `one of ${Object.keys(ENTRIES).join(', ')}` : entry.check(value)
     if (expected === null) continue
-    const what = entry === undefined ? `There is no topic configuration ${name}` : `${name} is ${value}`
+    const what =
+      entry === undefined ? `There is no topic configuration ${name}` : `${name} is ${value}`
     throw new Refusal('invalid-config', `${what}; use ${expected}`, { topic })
   }
 }
@@ -119,16 +123,24 @@ export function checkTopicName(topic: string): void {
 export function checkPartitionCount(topic: string, count: number, existing = 0): void {
   if (Number.isSafeInteger(count) && count > existing && count <= PARTITIONS_MAX) return
   const range = `a whole number from ${existing + 1} to ${PARTITIONS_MAX}`
-  throw new Refusal('invalid-partitions', `A partition count of ${count} is not possible; use ${range}`, {
-    topic,
-  })
+  throw new Refusal(
+    'invalid-partitions',
+    `A partition count of ${count} is not possible; use ${range}`,
+    {
+      topic,
+    },
+  )
 }
 
 /** Three open files and some buffers each: far above what one process can use in parallel. */
 const PARTITIONS_MAX = 10_000
 
 /** The part of a topic's configuration that its logs act on. */
-export function logConfigOf(set: TopicConfig, defaults: TopicConfig, flush: FlushPolicy): LogConfig {
+export function logConfigOf(
+  set: TopicConfig,
+  defaults: TopicConfig,
+  flush: FlushPolicy,
+): LogConfig {
   const config = effectiveConfig(set, defaults)
   const number = (name: string): number => Number(config[name])
   return {

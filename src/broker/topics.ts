@@ -11,7 +11,7 @@
 import { randomUUID } from 'node:crypto'
 import type { LogConfig } from '../log/log-config.ts'
 import type { Metadata, TopicMetadata } from './metadata.ts'
-import { Partition, type TopicPartition } from './partition.ts'
+import type { Partition, TopicPartition } from './partition.ts'
 import { Refusal, refusalOf } from './refusal.ts'
 import { isInternalTopic } from './state-topic.ts'
 import {
@@ -110,7 +110,8 @@ export class Topics {
     this.#metadata.topics.set(name, metadata)
     this.#topics.set(name, { ...topic, metadata })
     this.#save()
-    for (const partition of topic.partitions) partition.log.config = this.#storage.configOf(metadata)
+    for (const partition of topic.partitions)
+      partition.log.config = this.#storage.configOf(metadata)
   }
 
   describeConfig(name: string): TopicConfig {

@@ -32,13 +32,15 @@ import {
 import type { StateTopic } from './state-topic.ts'
 
 /** Kafka's `transaction.max.timeout.ms`. */
-export const TRANSACTION_TIMEOUT_MS_MAX = 15 * 60_000
+export const TRANSACTION_TIMEOUT_MS_MAX: number = 15 * 60_000
 /** Kafka's `transactional.id.expiration.ms`: an id not used for so long is forgotten. */
 const TRANSACTIONAL_ID_EXPIRATION_MS = 7 * 24 * 3_600_000
 /** The last epoch is left for fencing; the id then gets a new producer id. */
 const EPOCH_MAX = 32_766
 /** Markers that could not be written (full disk) are tried again after this time. */
 const MARKER_RETRY_MS = 1000
+/** There is one coordinator for ever. */
+const COORDINATOR_EPOCH = 0
 
 export type Outcome = 'commit' | 'abort'
 
@@ -101,7 +103,9 @@ export class Transactions {
   async recover(partitions: Iterable<Partition>): Promise<void> {
     for (const transaction of this.byId.values()) {
       if (transaction.status === 'ongoing') this.armTimeout(transaction)
-      const prepared = /^prepare-(commit|abort)$/.exec(transaction.status)?.[1] as Outcome | undefined
+      const prepared = /^prepare-(commit|abort)$/.exec(transaction.status)?.[1] as
+        | Outcome
+        | undefined
       // What fails here (full disk) is tried again by a timer; its id answers 'concurrent' until then.
       if (prepared !== undefined) await this.complete(transaction, prepared).catch(() => {})
     }
@@ -268,6 +272,7 @@ export class Transactions {
     partition.writable().appendControl({
       producerId: producer.producerId,
       producerEpoch: producer.epoch,
+      coordinatorEpoch: COORDINATOR_EPOCH,
       type: outcome,
       timestamp: this.dependencies.clock.now(),
     })
@@ -303,7 +308,8 @@ export class Transactions {
     for (const open of partition.log.openTransactions()) {
       const transaction = this.byProducer.get(open.producerId)
       const known = transaction?.status === 'ongoing' && transaction.partitions.has(partition)
-      if (!known) this.mark(partition, { producerId: open.producerId, epoch: open.producerEpoch }, 'abort')
+      if (!known)
+        this.mark(partition, { producerId: open.producerId, epoch: open.producerEpoch }, 'abort')
     }
   }
 

@@ -186,7 +186,9 @@ export interface LogAdmin {
   createTopics(topics: readonly NewTopic[]): Promise<readonly TopicResult[]>
   createPartitions(topic: string, count: number): Promise<void>
   deleteTopics(topics: readonly string[]): Promise<readonly TopicResult[]>
-  deleteRecords(items: readonly (TopicPartition & { readonly beforeOffset: number })[]): Promise<void>
+  deleteRecords(
+    items: readonly (TopicPartition & { readonly beforeOffset: number })[],
+  ): Promise<void>
   describeConfig(topic: string): Promise<Readonly<Record<string, string>>>
   alterConfig(topic: string, config: Readonly<Record<string, string | null>>): Promise<void>
   deleteGroup(groupId: string): Promise<void>
@@ -254,7 +256,10 @@ export interface LogClient {
     items: readonly (TopicPartition & { readonly at: OffsetSpec })[],
     isolation: Isolation,
   ): Promise<readonly ListedOffset[]>
-  commitOffsets(group: GroupIdentity, offsets: readonly OffsetItem[]): Promise<readonly OffsetResult[]>
+  commitOffsets(
+    group: GroupIdentity,
+    offsets: readonly OffsetItem[],
+  ): Promise<readonly OffsetResult[]>
   fetchOffsets(
     groupId: string,
     partitions: readonly TopicPartition[],

@@ -44,11 +44,7 @@ export class CommittedBatches {
    *
    * @param aborted of the same fetch, in any order
    */
-  start(
-    offset: number,
-    buffers: readonly Buffer[],
-    aborted: readonly AbortedTransaction[],
-  ): void {
+  start(offset: number, buffers: readonly Buffer[], aborted: readonly AbortedTransaction[]): void {
     this.position = offset
     this.startOffset = offset
     this.#buffers = buffers

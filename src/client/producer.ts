@@ -1,0 +1,715 @@
+/**
+ * A producer of records over any `LogClient`: serialises, partitions, batches, sends, retries.
+ *
+ * Journey: user -> [send -> batches -> produce] -> log.
+ *
+ * Records of one turn of the event loop share a batch even without linger. One produce call is in
+ * flight at a time, with at most one batch per partition, so order is kept without more rules.
+ *
+ * Invariants:
+ * - Idempotent (the default): a record is in the log once, however often a batch had to be sent.
+ * - After a batch was given up, its producer id is given up too: sequences never have a gap.
+ * - Buffered bytes are bounded: `send` and `sendMany` wait while the buffer is full.
+ */
+import { type Clock, sleep } from '../clock.ts'
+import { type Duration, milliseconds } from '../duration.ts'
+import { StreamsError } from '../errors.ts'
+import { ByteWriter } from '../record/byte-writer.ts'
+import type { Compression } from '../record/compression.ts'
+import { NO_HEADERS, type RecordHeaders } from '../record/record.ts'
+import type { BatchWriter } from '../record/record-batch.ts'
+import type { Serde } from '../record/serde.ts'
+import { bytes, text } from '../record/serdes.ts'
+import type {
+  ClientError,
+  GroupIdentity,
+  LogClient,
+  OffsetItem,
+  ProduceItem,
+  ProducerIdentity,
+  TopicPartition,
+} from './client.ts'
+import { type Partitioner, stickyPartitioner } from './partitioner.ts'
+import { type Batch, PartitionBatches, type PendingRecord } from './producer-batches.ts'
+import { asStreamsError, kindOf, retryDelayMs, retrying } from './retrying.ts'
+
+export interface ProducerOptions<K, V> {
+  /**
+   * What an acknowledgement means. `all` (default): as durable as the log's flush policy promises.
+   * `leader`: written. `none`: nothing; errors are not reported.
+   */
+  readonly acks?: 'all' | 'leader' | 'none'
+  /** Each record once, whatever has to be sent again. Default true; false needs `acks`. */
+  readonly idempotent?: boolean
+  /** Makes a transactional producer. One live producer per id: a second one fences the first. */
+  readonly transactionalId?: string
+  /** The log aborts a transaction open for longer. Default `1m`, at most `15m`. */
+  readonly transactionTimeout?: Duration
+  /** Default `none`. */
+  readonly compression?: Compression
+  /** How long a batch waits for more records. Default 0: until the end of the current turn. */
+  readonly linger?: Duration
+  /** Size at which a batch is closed. Default 64 KiB. */
+  readonly batchBytes?: number
+  /** Records waiting to be sent take at most this. Default 32 MiB. */
+  readonly bufferBytes?: number
+  /** A record is given up when it was not acknowledged for so long. Default `2m`. */
+  readonly deliveryTimeout?: Duration
+  /** Default: text for strings, bytes for `Uint8Array`. */
+  readonly key?: Serde<K>
+  /** Default: text for strings, bytes for `Uint8Array`. */
+  readonly value?: Serde<V>
+  /** Default: murmur2 of the key; records without a key stay on one partition per batch. */
+  readonly partitioner?: Partitioner
+}
+
+export interface ProducerRecord<K = unknown, V = unknown> {
+  readonly topic: string
+  readonly key?: K | null
+  readonly value?: V | null
+  readonly headers?: RecordHeaders
+  /** Milliseconds since the epoch. Default: now. */
+  readonly timestamp?: number
+  /** Default: the partitioner's choice. */
+  readonly partition?: number
+}
+
+/** Group and offsets that a transaction commits. */
+export interface ProducerTransaction<K, V> {
+  send(record: ProducerRecord<K, V>): Promise<number>
+  sendMany(records: Iterable<ProducerRecord<K, V>>): Promise<number>
+  sendOffsets(group: string | GroupIdentity, offsets: readonly OffsetToCommit[]): Promise<void>
+}
+
+/** The offset of the next record to read. */
+export interface OffsetToCommit extends TopicPartition {
+  readonly offset: number
+  readonly metadata?: string
+}
+
+const BATCH_BYTES = 64 * 1024
+const BUFFER_BYTES = 32 * 1024 * 1024
+/** `sendMany` lets batches leave when this much is waiting: enough to fill a call, small in cache. */
+const SEND_MANY_BYTES = 1024 * 1024
+/** A guess of what a record adds besides key and value; only for closing a batch in time. */
+const RECORD_OVERHEAD_BYTES = 24
+
+export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K, V> {
+  readonly #client: LogClient
+  readonly #clock: Clock
+  readonly #options: ProducerOptions<K, V>
+  readonly #lingerMs: number
+  readonly #bufferBytes: number
+  readonly #deliveryTimeoutMs: number
+  readonly #transactionTimeoutMs: number
+  readonly #partitioner: Partitioner
+  readonly #topics = new Map<string, readonly PartitionBatches[]>()
+  readonly #writers: BatchWriter[] = []
+  readonly #keyBytes = new ByteWriter()
+  readonly #valueBytes = new ByteWriter()
+  #held: Promise<void> | null = null
+  #identity: ProducerIdentity | null = null
+  #identityLost = false
+  /** Bytes in batches that are not acknowledged yet, and in how many partitions they are. */
+  #bufferedBytes = 0
+  readonly #busy = new Set<PartitionBatches>()
+  /** The loop that sends, while there is something to send. */
+  #draining: Promise<void> | null = null
+  #flushing = 0
+  #cancelLinger: (() => void) | null = null
+  /** Sends that wait for room or for a topic's description, in order. */
+  #gate: Promise<unknown> | null = null
+  #room: (() => void)[] = []
+  #transaction: TransactionProgress | null = null
+  #fatal: unknown = null
+  #closed = false
+
+  constructor(client: LogClient, options: ProducerOptions<K, V>, clock: Clock) {
+    this.#client = client
+    this.#options = options
+    this.#clock = clock
+    this.#lingerMs = milliseconds(options.linger ?? 0, 'linger')
+    this.#bufferBytes = positive(options.bufferBytes ?? BUFFER_BYTES, 'bufferBytes')
+    positive(options.batchBytes ?? BATCH_BYTES, 'batchBytes')
+    this.#deliveryTimeoutMs = milliseconds(options.deliveryTimeout ?? '2m', 'deliveryTimeout')
+    this.#transactionTimeoutMs = milliseconds(
+      options.transactionTimeout ?? '1m',
+      'transactionTimeout',
+    )
+    this.#partitioner = options.partitioner ?? stickyPartitioner(clock)
+    if (options.transactionalId !== undefined && options.idempotent === false) {
+      throw new TypeError('a transactional producer is idempotent; leave `idempotent` out')
+    }
+    if (this.#isIdempotent && options.acks !== undefined && options.acks !== 'all') {
+      if (options.idempotent === true || options.transactionalId !== undefined) {
+        throw new TypeError(`an idempotent producer needs acks 'all', not '${options.acks}'`)
+      }
+    }
+  }
+
+  /**
+   * Sends one record.
+   *
+   * @returns its offset, once it is acknowledged (-1 with `acks: 'none'`)
+   * @throws StreamsError 'topic-not-found', 'partition-not-found', 'record-too-large',
+   *   'producer-fenced', 'request-timed-out', 'log-closed'
+   */
+  send(record: ProducerRecord<K, V>): Promise<number> {
+    const partitions = this.#topics.get(record.topic)
+    if (
+      partitions !== undefined &&
+      this.#gate === null &&
+      this.#bufferedBytes < this.#bufferBytes
+    ) {
+      return new Promise((resolve, reject) => {
+        try {
+          this.#append(record, partitions, resolve, reject)
+        } catch (error) {
+          reject(error)
+        }
+      })
+    }
+    return new Promise((resolve, reject) => {
+      const appended = this.#gated(async () => {
+        this.#append(record, await this.#ready(record.topic), resolve, reject)
+      })
+      appended.catch(reject)
+    })
+  }
+
+  /**
+   * Sends many records with one promise for all: the way to write fast.
+   *
+   * @returns how many, once all are acknowledged
+   * @throws the error of the first record that failed; later ones may have been written
+   */
+  async sendMany(records: Iterable<ProducerRecord<K, V>>): Promise<number> {
+    let count = 0
+    let failure: { readonly error: unknown } | null = null
+    const reject = (error: unknown): void => {
+      failure ??= { error }
+    }
+    const limit = Math.min(SEND_MANY_BYTES, this.#bufferBytes)
+    const watched = new Set<Batch>()
+    await this.#gated(async () => {
+      let topic = ''
+      let partitions: readonly PartitionBatches[] = []
+      for (const record of records) {
+        if (record.topic !== topic) {
+          topic = record.topic
+          partitions = this.#topics.get(topic) ?? (await this.#ready(topic))
+        }
+        const batch = this.#append(record, partitions, null, reject)
+        if (!watched.has(batch)) {
+          watched.add(batch)
+          batch.pending.push({ index: 0, resolve: () => watched.delete(batch), reject })
+        }
+        count++
+        if (this.#bufferedBytes >= limit) await this.#roomBelow(limit)
+        if (failure !== null) break
+      }
+    })
+    await this.flush()
+    if (failure !== null) throw (failure as { readonly error: unknown }).error
+    return count
+  }
+
+  /** Resolves when everything sent so far is acknowledged or has failed. */
+  async flush(): Promise<void> {
+    this.#flushing++
+    try {
+      while (this.#gate !== null) await this.#gate
+      while (this.#busy.size > 0) {
+        this.#drainSoon(0)
+        await this.#draining
+      }
+    } finally {
+      this.#flushing--
+    }
+  }
+
+  /** Takes over the transactional id now: fences an earlier holder and aborts what it left open. */
+  async init(): Promise<ProducerIdentity> {
+    const transactionalId = this.#requireTransactionalId()
+    await this.#hold()
+    this.#identity = await retrying(this.#clock, this.#deliveryTimeoutMs, () =>
+      this.#client.transactions.init(transactionalId, this.#transactionTimeoutMs),
+    )
+    this.#identityLost = false
+    return this.#identity
+  }
+
+  /** Begins a transaction; `init` is done if it was not. */
+  async begin(): Promise<void> {
+    this.#requireTransactionalId()
+    this.#refuseFatal()
+    if (this.#transaction !== null) {
+      throw new StreamsError(
+        'transaction-state-invalid',
+        'A transaction is open already; commit or abort it first',
+      )
+    }
+    if (this.#identity === null || this.#identityLost) await this.init()
+    this.#transaction = { partitions: new Set(), unregistered: [], hasOffsets: false, error: null }
+  }
+
+  /** Offsets of a consumer that count when the transaction commits. */
+  async sendOffsets(
+    group: string | GroupIdentity,
+    offsets: readonly OffsetToCommit[],
+  ): Promise<void> {
+    const transaction = this.#requireTransaction()
+    const identity =
+      typeof group === 'string' ? { groupId: group, generation: -1, memberId: '' } : group
+    const items: OffsetItem[] = offsets.map(({ topic, partition, offset, metadata = '' }) => ({
+      topic,
+      partition,
+      offset,
+      metadata,
+    }))
+    try {
+      await this.#transactionCall((id, producer) =>
+        this.#client.transactions.commitOffsets(id, producer, identity, items),
+      )
+      transaction.hasOffsets = true
+    } catch (error) {
+      transaction.error ??= { error }
+      throw error
+    }
+  }
+
+  /**
+   * Makes all records and offsets of the transaction visible at once.
+   *
+   * @throws what made a record of it fail: then nothing is visible; call `abort`
+   */
+  async commit(): Promise<void> {
+    const transaction = this.#requireTransaction()
+    await this.flush()
+    if (transaction.error !== null) throw transaction.error.error
+    await this.#end(transaction, 'commit')
+  }
+
+  /** Makes nothing of the transaction visible. */
+  async abort(): Promise<void> {
+    const transaction = this.#requireTransaction()
+    const aborted = new StreamsError('transaction-aborted', 'The transaction was aborted')
+    for (const partition of this.#busy) {
+      for (const batch of partition.drop()) this.#giveUp(partition, batch, aborted)
+    }
+    await this.flush()
+    if (this.#fatal !== null) {
+      this.#transaction = null
+      throw this.#fatal
+    }
+    try {
+      await this.#end(transaction, 'abort')
+    } catch (error) {
+      // The log aborts by itself when the producer takes its id again, or by timeout.
+      this.#transaction = null
+      this.#identityLost = true
+      if (kindOf(error) === 'fenced') throw error
+    }
+  }
+
+  /**
+   * Runs `work` in a transaction: commits when it resolves, aborts when it throws.
+   *
+   * @example
+   * await producer.transaction(async (transaction) => {
+   *   await transaction.send({ topic: 'orders', key: 'o-1', value: 'paid' })
+   * })
+   */
+  async transaction<T>(work: (transaction: ProducerTransaction<K, V>) => Promise<T>): Promise<T> {
+    await this.begin()
+    try {
+      const result = await work(this)
+      await this.commit()
+      return result
+    } catch (error) {
+      if (this.#transaction !== null) await this.abort().catch(() => {})
+      throw error
+    }
+  }
+
+  /** Sends what is buffered, aborts an open transaction, and lets the log go. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    try {
+      if (this.#transaction !== null) await this.abort().catch(() => {})
+      await this.flush()
+    } finally {
+      this.#closed = true
+      this.#cancelLinger?.()
+      if (this.#held !== null) {
+        await this.#held.catch(() => {})
+        await this.#client.close()
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  get #isIdempotent(): boolean {
+    const { acks = 'all', idempotent = acks === 'all' } = this.#options
+    return idempotent
+  }
+
+  #append(
+    record: ProducerRecord<K, V>,
+    partitions: readonly PartitionBatches[],
+    resolve: ((offset: number) => void) | null,
+    reject: (error: unknown) => void,
+  ): Batch {
+    this.#refuseFatal()
+    if (this.#options.transactionalId !== undefined) this.#requireTransaction()
+    const key = this.#serialise(record.key, this.#options.key, this.#keyBytes, 'key')
+    const value = this.#serialise(record.value, this.#options.value, this.#valueBytes, 'value')
+    const number =
+      record.partition ?? this.#partitioner({ topic: record.topic, key }, partitions.length)
+    const partition = partitions[number]
+    if (partition === undefined) throw unknownPartition(record.topic, number, partitions.length)
+
+    const recordBytes = (key?.end ?? 0) + (value?.end ?? 0) + RECORD_OVERHEAD_BYTES
+    const wasEmpty = partition.isEmpty
+    const batch = partition.open(this.#clock.monotonic(), recordBytes)
+    const timestamp = record.timestamp ?? this.#clock.now()
+    const headers = record.headers ?? NO_HEADERS
+    this.#bufferedBytes += partition.add(batch, timestamp, key, value, headers)
+    if (resolve !== null) batch.pending.push({ index: batch.recordCount - 1, resolve, reject })
+    if (wasEmpty) {
+      this.#busy.add(partition)
+      this.#joinTransaction(partition)
+      this.#drainSoon(this.#lingerMs)
+    } else if (batch.full) {
+      this.#drainSoon(0)
+    }
+    return batch
+  }
+
+  #joinTransaction(partition: PartitionBatches): void {
+    const transaction = this.#transaction
+    if (transaction === null || transaction.partitions.has(partition)) return
+    transaction.partitions.add(partition)
+    transaction.unregistered.push({ topic: partition.topic, partition: partition.partition })
+  }
+
+  #serialise<T>(
+    value: T | null | undefined,
+    serde: Serde<T> | undefined,
+    output: ByteWriter,
+    what: 'key' | 'value',
+  ): ByteWriter | null {
+    if (value === null || value === undefined) return null
+    output.reset()
+    if (serde !== undefined) serde.write(value, output)
+    else if (typeof value === 'string') text.write(value, output)
+    else if (value instanceof Uint8Array) bytes.write(value, output)
+    else {
+      throw new TypeError(
+        `no serde for a ${what} of type ${typeof value}; give the producer the option \`${what}\`, for example \`${what}: json()\``,
+      )
+    }
+    return output
+  }
+
+  /** Runs sends that have to wait one after another, in the order they came. */
+  #gated(work: () => Promise<void>): Promise<void> {
+    const before = this.#gate ?? Promise.resolve()
+    const mine = before.then(work)
+    const gate = mine
+      .catch(() => {})
+      .then(() => {
+        if (this.#gate === gate) this.#gate = null
+      })
+    this.#gate = gate
+    return mine
+  }
+
+  /** Waits for room, and for the topic's description when it is not known yet. */
+  async #ready(topic: string): Promise<readonly PartitionBatches[]> {
+    this.#refuseFatal()
+    if (this.#bufferedBytes >= this.#bufferBytes) await this.#roomBelow(this.#bufferBytes)
+    const known = this.#topics.get(topic)
+    if (known !== undefined) return known
+    await this.#hold()
+    const [description] = await this.#client.describeTopics([topic])
+    if (description === undefined) {
+      throw new StreamsError('topic-not-found', 'There is no such topic; create it first', {
+        place: { topic },
+      })
+    }
+    const settings = {
+      batchBytes: this.#options.batchBytes ?? BATCH_BYTES,
+      compression: this.#options.compression ?? 'none',
+      transactional: this.#options.transactionalId !== undefined,
+    }
+    const partitions = description.partitions.map(
+      ({ partition }) => new PartitionBatches({ topic, partition }, settings, this.#writers),
+    )
+    this.#topics.set(topic, partitions)
+    return partitions
+  }
+
+  async #roomBelow(limit: number): Promise<void> {
+    while (this.#bufferedBytes >= limit && this.#fatal === null) {
+      this.#drainSoon(0)
+      await new Promise<void>((resolve) => this.#room.push(resolve))
+    }
+  }
+
+  #hold(): Promise<void> {
+    this.#held ??= this.#client.open()
+    return this.#held
+  }
+
+  #drainSoon(delayMs: number): void {
+    if (this.#draining !== null) return
+    if (delayMs > 0 && this.#flushing === 0) {
+      this.#cancelLinger ??= this.#clock.after(delayMs, () => {
+        this.#cancelLinger = null
+        this.#drainSoon(0)
+      })
+      return
+    }
+    this.#cancelLinger?.()
+    this.#cancelLinger = null
+    // One turn later: what the caller sends before it waits shares the batch.
+    this.#draining = Promise.resolve()
+      .then(() => this.#drain())
+      .finally(() => {
+        this.#draining = null
+        if (this.#busy.size > 0) this.#drainSoon(this.#lingerMs)
+      })
+  }
+
+  /** Sends until nothing is ready. */
+  async #drain(): Promise<void> {
+    if (this.#held === null || this.#identity === null) await this.#prepareOrFail()
+    for (;;) {
+      const ready = this.#readyPartitions()
+      if (ready.length === 0) return
+      const delayMs = await this.#sendOnce(ready)
+      if (delayMs > 0) await sleep(this.#clock, delayMs)
+      if (this.#identityLost && this.#options.transactionalId === undefined) {
+        this.#identity = null
+        this.#identityLost = false
+        await this.#prepareOrFail()
+      }
+    }
+  }
+
+  /** An idempotent producer needs an id before its first batch. */
+  async #prepareOrFail(): Promise<void> {
+    try {
+      await this.#hold()
+      if (this.#isIdempotent && this.#identity === null) {
+        this.#identity = await retrying(this.#clock, this.#deliveryTimeoutMs, () =>
+          this.#client.transactions.init(null, 0),
+        )
+      }
+    } catch (error) {
+      for (const partition of [...this.#busy]) {
+        for (const batch of partition.drop()) this.#giveUp(partition, batch, error)
+      }
+    }
+  }
+
+  #readyPartitions(): PartitionBatches[] {
+    const now = this.#clock.monotonic()
+    const lingerMs = this.#flushing > 0 || this.#room.length > 0 ? 0 : this.#lingerMs
+    const ready: PartitionBatches[] = []
+    for (const partition of this.#busy) {
+      const at = partition.readyAt(lingerMs)
+      if (at !== null && at <= now) ready.push(partition)
+    }
+    return ready
+  }
+
+  /** One produce call with a batch of each; returns how long to wait before the next. */
+  async #sendOnce(partitions: readonly PartitionBatches[]): Promise<number> {
+    const { acks = 'all', transactionalId } = this.#options
+    const items: ProduceItem[] = partitions.map((partition) => ({
+      topic: partition.topic,
+      partition: partition.partition,
+      batch: partition.take(this.#identity),
+    }))
+    try {
+      await this.#registerPartitions()
+      const results = await this.#client.produce(
+        items,
+        transactionalId === undefined ? { acks } : { acks, transactionalId },
+      )
+      let delayMs = 0
+      for (let index = 0; index < partitions.length; index++) {
+        const partition = partitions[index] as PartitionBatches
+        const result = results[index]
+        const error = result === undefined ? MISSING_RESULT : acks === 'none' ? null : result.error
+        const offset = acks === 'none' ? -1 : (result?.baseOffset ?? -1)
+        delayMs = Math.max(delayMs, this.#settle(partition, error, offset))
+      }
+      return delayMs
+    } catch (error) {
+      // The call as a whole failed: the outcome is unknown, so the same bytes go again if it helps.
+      const retry = retryDelayMs(kindOf(error))
+      for (const partition of partitions) {
+        if (retry === null || this.#isOverdue(partition)) this.#fail(partition, error)
+        else partition.retry()
+      }
+      return retry ?? 0
+    }
+  }
+
+  /** Takes the result of the batch in flight; returns how long to wait if it has to go again. */
+  #settle(partition: PartitionBatches, error: ClientError | null, baseOffset: number): number {
+    if (error === null) {
+      const batch = partition.finish()
+      this.#release(partition, batch)
+      for (const { index, resolve } of batch.pending) {
+        resolve(baseOffset < 0 ? -1 : baseOffset + index)
+      }
+      return 0
+    }
+    const delayMs = retryDelayMs(error.kind)
+    if (delayMs !== null && !this.#isOverdue(partition)) {
+      partition.retry()
+      return delayMs
+    }
+    const { topic, partition: number } = partition
+    const place = { topic, partition: number }
+    const late = `No acknowledgement within ${this.#deliveryTimeoutMs} ms: ${error.message}`
+    this.#fail(
+      partition,
+      delayMs === null
+        ? asStreamsError(error, place)
+        : new StreamsError('request-timed-out', late, { place, retriable: true }),
+    )
+    return 0
+  }
+
+  #isOverdue(partition: PartitionBatches): boolean {
+    const openedAt = partition.inFlight?.openedAt ?? 0
+    return this.#clock.monotonic() - openedAt > this.#deliveryTimeoutMs
+  }
+
+  /** The batch in flight is given up, and with it the sequence of its producer id. */
+  #fail(partition: PartitionBatches, error: unknown): void {
+    this.#identityLost = true
+    if (kindOf(error) === 'fenced') this.#fatal = error
+    if (this.#transaction !== null) this.#transaction.error ??= { error }
+    if (isUnknownTopic(error)) this.#topics.delete(partition.topic)
+    this.#giveUp(partition, partition.finish(), error)
+    const hopeless = this.#fatal !== null || this.#options.transactionalId !== undefined
+    if (!hopeless) return
+    for (const other of [...this.#busy]) {
+      for (const batch of other.drop()) this.#giveUp(other, batch, error)
+    }
+  }
+
+  #giveUp(partition: PartitionBatches, batch: Batch, error: unknown): void {
+    this.#release(partition, batch)
+    for (const pending of batch.pending as PendingRecord[]) pending.reject(error)
+  }
+
+  #release(partition: PartitionBatches, batch: Batch): void {
+    this.#bufferedBytes -= batch.bytes - EMPTY_BATCH_BYTES
+    if (partition.isEmpty) this.#busy.delete(partition)
+    if (this.#room.length === 0) return
+    const waiting = this.#room
+    this.#room = []
+    for (const proceed of waiting) proceed()
+  }
+
+  async #registerPartitions(): Promise<void> {
+    const transaction = this.#transaction
+    if (transaction === null || transaction.unregistered.length === 0) return
+    const partitions = transaction.unregistered
+    transaction.unregistered = []
+    await this.#transactionCall((id, producer) =>
+      this.#client.transactions.addPartitions(id, producer, partitions),
+    )
+  }
+
+  async #end(transaction: TransactionProgress, outcome: 'commit' | 'abort'): Promise<void> {
+    if (transaction.partitions.size > 0 || transaction.hasOffsets || transaction.error !== null) {
+      const identity = await this.#transactionCall((id, producer) =>
+        this.#client.transactions.end(id, producer, outcome),
+      )
+      const { producerId, epoch } = this.#identity as ProducerIdentity
+      // The same identity stays the same object: sequences go on.
+      if (identity.producerId !== producerId || identity.epoch !== epoch) this.#identity = identity
+    }
+    this.#transaction = null
+  }
+
+  #transactionCall<T>(
+    call: (transactionalId: string, producer: ProducerIdentity) => Promise<T>,
+  ): Promise<T> {
+    const id = this.#requireTransactionalId()
+    const producer = this.#identity as ProducerIdentity
+    return retrying(this.#clock, this.#deliveryTimeoutMs, () => call(id, producer)).catch(
+      (error: unknown) => {
+        if (kindOf(error) === 'fenced') this.#fatal = error
+        throw error
+      },
+    )
+  }
+
+  #requireTransactionalId(): string {
+    const { transactionalId } = this.#options
+    if (transactionalId !== undefined) return transactionalId
+    throw new TypeError('the producer has no `transactionalId`; give it one to use transactions')
+  }
+
+  #requireTransaction(): TransactionProgress {
+    if (this.#transaction !== null) return this.#transaction
+    throw new StreamsError(
+      'transaction-state-invalid',
+      'No transaction is open; call begin, or use transaction(work)',
+    )
+  }
+
+  #refuseFatal(): void {
+    if (this.#fatal !== null) throw this.#fatal
+    if (this.#closed) throw new StreamsError('log-closed', 'The producer was closed')
+  }
+}
+
+interface TransactionProgress {
+  readonly partitions: Set<PartitionBatches>
+  /** Not yet told to the coordinator. */
+  unregistered: TopicPartition[]
+  hasOffsets: boolean
+  /** The first thing that failed: the transaction can only be aborted. */
+  error: { readonly error: unknown } | null
+}
+
+const EMPTY_BATCH_BYTES = 61
+
+const MISSING_RESULT: ClientError = {
+  code: 'request-timed-out',
+  kind: 'retry',
+  message: 'The log gave no result for the batch',
+}
+
+function unknownPartition(topic: string, partition: number, count: number): StreamsError {
+  return new StreamsError(
+    'partition-not-found',
+    `The topic has partitions 0 to ${count - 1}; use one of them or add more`,
+    { place: { topic, partition } },
+  )
+}
+
+function isUnknownTopic(error: unknown): boolean {
+  return (
+    error instanceof StreamsError &&
+    (error.code === 'topic-not-found' || error.code === 'partition-not-found')
+  )
+}
+
+function positive(value: number, name: string): number {
+  if (Number.isSafeInteger(value) && value > 0) return value
+  throw new RangeError(`${name} is ${value}; use a whole number of bytes above 0`)
+}

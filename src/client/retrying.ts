@@ -1,0 +1,48 @@
+/**
+ * Answers to errors of a `LogClient` that every caller gives alike: what is temporary is tried
+ * again, what is not becomes a `StreamsError`.
+ */
+import { type Clock, sleep } from '../clock.ts'
+import { type ErrorPlace, StreamsError } from '../errors.ts'
+import type { ClientError, ErrorKind } from './client.ts'
+
+/** The previous transaction needs this long to complete (measured on Kafka: a few ms). */
+const CONCURRENT_RETRY_MS = 3
+const UNSTABLE_RETRY_MS = 20
+const RETRY_MS = 50
+
+/** How long to wait before the same call again; null: not worth it. */
+export function retryDelayMs(kind: ErrorKind): number | null {
+  if (kind === 'concurrent') return CONCURRENT_RETRY_MS
+  if (kind === 'unstable') return UNSTABLE_RETRY_MS
+  return kind === 'retry' ? RETRY_MS : null
+}
+
+/** The kind of an error a call was rejected with; errors without one are fatal. */
+export function kindOf(error: unknown): ErrorKind {
+  return error instanceof Error && 'kind' in error ? (error.kind as ErrorKind) : 'fatal'
+}
+
+/** A partition's or call's error as something to throw. */
+export function asStreamsError(error: ClientError, place: ErrorPlace = {}): StreamsError {
+  if (error instanceof StreamsError) return error
+  return new StreamsError(error.code, error.message, { place, retriable: error.kind === 'retry' })
+}
+
+/** Calls again while the answer says that it helps, until `timeoutMs` have passed. */
+export async function retrying<T>(
+  clock: Clock,
+  timeoutMs: number,
+  call: () => Promise<T>,
+): Promise<T> {
+  const deadline = clock.monotonic() + timeoutMs
+  for (;;) {
+    try {
+      return await call()
+    } catch (error) {
+      const delayMs = retryDelayMs(kindOf(error))
+      if (delayMs === null || clock.monotonic() + delayMs > deadline) throw error
+      await sleep(clock, delayMs)
+    }
+  }
+}
