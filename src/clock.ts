@@ -36,3 +36,15 @@ export function sleep(clock: Clock, delayMs: number): Promise<void> {
     clock.after(delayMs, resolve)
   })
 }
+
+/** A timer that never matters within the life of a process (the longest there is). */
+const LONGEST_TIMER_MS = 0x7fff_ffff
+
+/**
+ * Keeps the process alive while a user waits for something that only timers or other parts of the
+ * process can bring; the returned function lets go.
+ */
+export function holdProcess(): () => void {
+  const timer = setInterval(() => {}, LONGEST_TIMER_MS)
+  return () => clearInterval(timer)
+}

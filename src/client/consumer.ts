@@ -12,7 +12,7 @@
  * - Automatic commits cover only batches whose loop body has ended: at least once.
  * - What was fetched before a seek, a pause or a rebalance is not handed out after it.
  */
-import { type Clock, sleep } from '../clock.ts'
+import { type Clock, holdProcess } from '../clock.ts'
 import { type Duration, milliseconds } from '../duration.ts'
 import { StreamsError } from '../errors.ts'
 import type { RecordHeaders } from '../record/record.ts'
@@ -31,7 +31,7 @@ import type {
   TopicPartition,
 } from './client.ts'
 import { CommittedBatches } from './committed-batches.ts'
-import { asStreamsError, retryDelayMs } from './retrying.ts'
+import { asStreamsError, pause, retryDelayMs } from './retrying.ts'
 import { assignRoundRobin } from './round-robin.ts'
 
 export interface ConsumerOptions<K = Buffer, V = Buffer> {
@@ -192,6 +192,26 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerB
    *   'log-corrupt-batch', 'deserialization-failed'
    */
   async next(): Promise<ConsumerBatch<K, V> | null> {
+    const batch = this.#fetched.length === 0 ? null : this.#nextOfFetched()
+    if (batch !== null) return batch
+    const letGo = holdProcess()
+    try {
+      return await this.#waitForNext()
+    } finally {
+      letGo()
+    }
+  }
+
+  /** What is fetched already, unless a commit is due first. */
+  #nextOfFetched(): ConsumerBatch<K, V> | null {
+    if (this.#failure !== null || this.#isCommitDue) return null
+    this.#finishBatch()
+    const batch = this.#takeFetched()
+    this.#working = batch !== null
+    return batch
+  }
+
+  async #waitForNext(): Promise<ConsumerBatch<K, V> | null> {
     await this.#start()
     this.#finishBatch()
     await this.#commitWhenDue()
@@ -495,7 +515,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerB
     if (delayMs === null) {
       if (!this.#closed) throw asStreamsError(error, { topic, partition })
     } else {
-      await sleep(this.#clock, delayMs)
+      await pause(this.#clock, delayMs)
     }
   }
 
@@ -537,7 +557,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerB
         delayMs = Math.max(delayMs, retry)
         again.push(reading)
       }
-      if (delayMs > 0) await sleep(this.#clock, delayMs)
+      if (delayMs > 0) await pause(this.#clock, delayMs)
       left = again
     }
     return offsets
@@ -584,8 +604,12 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerB
     cancel()
   }
 
+  get #isCommitDue(): boolean {
+    return this.#autoCommits && this.#clock.monotonic() >= this.#nextCommitAt
+  }
+
   async #commitWhenDue(): Promise<void> {
-    if (!this.#autoCommits || this.#clock.monotonic() < this.#nextCommitAt) return
+    if (!this.#isCommitDue) return
     this.#nextCommitAt = this.#clock.monotonic() + AUTO_COMMIT_MS
     // A stale generation: the revocation that follows puts it right.
     await this.#commitFinished().catch(() => {})

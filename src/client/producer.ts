@@ -11,7 +11,7 @@
  * - After a batch was given up, its producer id is given up too: sequences never have a gap.
  * - Buffered bytes are bounded: `send` and `sendMany` wait while the buffer is full.
  */
-import { type Clock, sleep } from '../clock.ts'
+import { type Clock, holdProcess } from '../clock.ts'
 import { type Duration, milliseconds } from '../duration.ts'
 import { StreamsError } from '../errors.ts'
 import { ByteWriter } from '../record/byte-writer.ts'
@@ -31,7 +31,7 @@ import type {
 } from './client.ts'
 import { type Partitioner, stickyPartitioner } from './partitioner.ts'
 import { type Batch, PartitionBatches, type PendingRecord } from './producer-batches.ts'
-import { asStreamsError, kindOf, retryDelayMs, retrying } from './retrying.ts'
+import { asStreamsError, kindOf, pause, retryDelayMs, retrying } from './retrying.ts'
 
 export interface ProducerOptions<K, V> {
   /**
@@ -468,10 +468,13 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
   #drainSoon(delayMs: number): void {
     if (this.#draining !== null) return
     if (delayMs > 0 && this.#flushing === 0) {
-      this.#cancelLinger ??= this.#clock.after(delayMs, () => {
-        this.#cancelLinger = null
-        this.#drainSoon(0)
-      })
+      if (this.#cancelLinger !== null) return
+      const letGo = holdProcess()
+      const cancel = this.#clock.after(delayMs, () => this.#drainSoon(0))
+      this.#cancelLinger = () => {
+        cancel()
+        letGo()
+      }
       return
     }
     this.#cancelLinger?.()
@@ -492,7 +495,7 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
       const ready = this.#readyPartitions()
       if (ready.length === 0) return
       const delayMs = await this.#sendOnce(ready)
-      if (delayMs > 0) await sleep(this.#clock, delayMs)
+      if (delayMs > 0) await pause(this.#clock, delayMs)
       if (this.#identityLost && this.#options.transactionalId === undefined) {
         this.#identity = null
         this.#identityLost = false

@@ -2,7 +2,7 @@
  * Answers to errors of a `LogClient` that every caller gives alike: what is temporary is tried
  * again, what is not becomes a `StreamsError`.
  */
-import { type Clock, sleep } from '../clock.ts'
+import { type Clock, holdProcess, sleep } from '../clock.ts'
 import { type ErrorPlace, StreamsError } from '../errors.ts'
 import type { ClientError, ErrorKind } from './client.ts'
 
@@ -29,6 +29,13 @@ export function asStreamsError(error: ClientError, place: ErrorPlace = {}): Stre
   return new StreamsError(error.code, error.message, { place, retriable: error.kind === 'retry' })
 }
 
+/** Sleeps, keeping the process alive: someone waits for what comes after. */
+export async function pause(clock: Clock, delayMs: number): Promise<void> {
+  const letGo = holdProcess()
+  await sleep(clock, delayMs)
+  letGo()
+}
+
 /** Calls again while the answer says that it helps, until `timeoutMs` have passed. */
 export async function retrying<T>(
   clock: Clock,
@@ -42,7 +49,7 @@ export async function retrying<T>(
     } catch (error) {
       const delayMs = retryDelayMs(kindOf(error))
       if (delayMs === null || clock.monotonic() + delayMs > deadline) throw error
-      await sleep(clock, delayMs)
+      await pause(clock, delayMs)
     }
   }
 }
