@@ -29,7 +29,7 @@ import type { StreamTraits } from './serde-options.ts'
 export interface Place<K, V, Has = never> {
   readonly graph: Graph
   readonly node: string
-  /** What names below are derived from; a peek has a node of its own but no part in it. */
+  /** What names below are derived from: the operators above that change what a record is. */
   readonly lineage: string
   /** Topics whose partitions these records still lie in. */
   readonly topics: readonly string[]
@@ -139,6 +139,9 @@ export class Graph {
   }
 }
 
+/** These hand records on as they are, so putting one in or out renames nothing below. */
+const PASSING_VERBS: ReadonlySet<string> = new Set(['peek', 'toStream'])
+
 /** Adds a processor without a store below a place; what it keeps stays known. */
 export function extend<K, V>(place: Place<unknown, unknown>, step: Step): Place<K, V> {
   const { graph, node, lineage, topics } = place
@@ -148,7 +151,7 @@ export function extend<K, V>(place: Place<unknown, unknown>, step: Step): Place<
   return {
     graph,
     node: name,
-    lineage: verb === 'peek' && step.name === undefined ? lineage : name,
+    lineage: PASSING_VERBS.has(verb) && step.name === undefined ? lineage : name,
     topics,
     key: (keepsKey ? place.key : null) as Serde<K> | null,
     value: (keepsValue ? place.value : null) as Serde<V> | null,

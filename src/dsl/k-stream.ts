@@ -34,6 +34,7 @@ import {
   type Present,
   type RepartitionSerdes,
   type RequiredKey,
+  type RequiredValue,
   type SerdeOptions,
   type StreamTraits,
   serdeFor,
@@ -460,10 +461,16 @@ export class KStream<K, V, Has extends StreamTraits = never> {
    * ```
    */
   groupByKey(
-    ...[options]: OptionsArgument<
+    options: GroupOptions & KeyOption<Present<K>, Has> & RequiredValue<V>,
+  ): KGroupedStream<Present<K>, V, 'key' | 'value'>
+  groupByKey(
+    ...options: OptionsArgument<
       GroupOptions & KeyOption<Present<K>, Has> & RepartitionSerdes<Present<K>, V, Has>
     >
-  ): KGroupedStream<Present<K>, V, 'key' | Extract<Has, 'value'>> {
+  ): KGroupedStream<Present<K>, V, 'key' | Extract<Has, 'value'>>
+  groupByKey(
+    options?: GroupOptions & SerdeOptions<Present<K>, V>,
+  ): KGroupedStream<Present<K>, V, 'key' | 'value'> {
     const call = this.#call('groupByKey')
     checkOptions(options, call, ['key', 'value', 'name', 'partitions'])
     return new KGroupedStream(grouping(this.place, 'groupByKey', call, options))

@@ -41,7 +41,7 @@ interface OptionalValue<V> {
   readonly value?: Serde<V> | undefined
 }
 
-interface RequiredValue<V> {
+export interface RequiredValue<V> {
   /** Serde of the value: none is known for this type. */
   readonly value: Serde<V>
 }

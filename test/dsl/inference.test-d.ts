@@ -290,12 +290,10 @@ describe('deletion', () => {
       () => '',
       (key, value, sum) => sum + key.length + value.length,
     )
-    grouped
-      .windowedBy(hopping('5m', { advance: '1m' }))
-      .aggregate(
-        () => '',
-        // @ts-expect-error a window sees null
-        (key, value, sum) => sum + key.length + value.length,
-      )
+    grouped.windowedBy(hopping('5m', { advance: '1m' })).aggregate(
+      () => '',
+      // @ts-expect-error a window sees null
+      (key, value, sum) => sum + key.length + value.length,
+    )
   })
 })
