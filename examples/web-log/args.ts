@@ -30,7 +30,7 @@ const PARTITIONS_MAX = 256
 
 export const SAMPLE: string = resolve(import.meta.dirname, 'sample.log')
 
-export const HELP = `Counts hits and sums bytes per page and time window of a web server's access log, exactly once.
+export const HELP: string = `Counts hits and sums bytes per page and time window of a web server's access log, exactly once.
 
   npm start -- [options]
 

@@ -62,7 +62,7 @@ export async function ingest(options: IngestOptions): Promise<number> {
   // Before the position is read: it ends what an earlier process left open.
   await producer.init()
   const mark = await committedMark(options)
-  return new Ingest(options, producer, mark?.lines ?? 0).run(mark)
+  return await new Ingest(options, producer, mark?.lines ?? 0).run(mark)
 }
 
 class Ingest {

@@ -24,7 +24,7 @@ export interface Bookmark {
 export type Change = 'none' | 'grown' | 'rotated' | 'truncated'
 
 /** One read, and so one transaction of ingest: some 5,000 lines. */
-export const CHUNK_BYTES = 1024 * 1024
+export const CHUNK_BYTES: number = 1024 * 1024
 
 /** Some lines on either side; two logs that agree on both have the same beginning. */
 const FINGERPRINT_BYTES = 1024

@@ -14,7 +14,7 @@ import { type EmbeddedLog, embedded, Streams, type StreamsMetrics } from 'millra
 import type { Arguments } from './args.ts'
 import { ingest } from './ingest.ts'
 import type { Progress } from './progress.ts'
-import { busiestPages, figures, sortPageStats, writeNdjson } from './report.ts'
+import { busiestPages, figures, type PageStats, sortPageStats, writeNdjson } from './report.ts'
 import { countRejected, readPageStats } from './results.ts'
 import { checkSettings } from './settings.ts'
 import { createTopics, webLogTopology } from './topology.ts'
@@ -53,13 +53,9 @@ export async function runJob(
   try {
     mkdirSync(data, { recursive: true })
     checkSettings(data, args)
-    const log = embedded({ directory: join(data, 'log') })
+    await using log = embedded({ directory: join(data, 'log') })
     await log.open()
-    try {
-      return await runOn({ args, data, log, progress, stop, metrics: [] })
-    } finally {
-      await log.close()
-    }
+    return await runOn({ args, data, log, progress, stop, metrics: [] })
   } finally {
     progress.clear()
     if (args.data === null) rmSync(data, { recursive: true, force: true })
@@ -148,21 +144,31 @@ async function report(run: Run, lines: number, seconds: number): Promise<string>
   const rows = sortPageStats(await readPageStats(log, args.windowMs))
   if (args.output !== null) await writeNdjson(args.output, rows)
   const rejected = await countRejected(log, args.partitions)
-  const processed = metrics.reduce((sum, { recordsConsumed }) => sum + recordsConsumed, 0)
-  const late = metrics.flatMap(({ dropped }) => dropped).filter(({ reason }) => reason === 'late')
-  return [
-    busiestPages(rows),
-    '',
-    figures({
-      lines,
-      rejected,
-      late: late.reduce((sum, { count }) => sum + count, 0),
-      windows: rows.length,
-      seconds,
-      processed,
-    }),
-    '',
-  ].join('\n')
+  const found = {
+    lines,
+    rejected,
+    late: lateLines(run, { lines, rejected, rows }),
+    windows: rows.length,
+    seconds,
+    processed: metrics.reduce((sum, { recordsConsumed }) => sum + recordsConsumed, 0),
+  }
+  return `${busiestPages(rows)}\n\n${figures(found)}\n`
+}
+
+/**
+ * Lines left out because their window was closed. What this run dropped is in its metrics; over
+ * restarts, exactly once makes the sum come out: each line is a hit, rejected, or late.
+ */
+function lateLines(
+  { args, metrics }: Run,
+  all: { lines: number; rejected: ReadonlyMap<string, number>; rows: readonly PageStats[] },
+): number {
+  if (args.guarantee === 'at-least-once') {
+    const dropped = metrics.flatMap((one) => one.dropped).filter(({ reason }) => reason === 'late')
+    return dropped.reduce((sum, { count }) => sum + count, 0)
+  }
+  const rejected = [...all.rejected.values()].reduce((sum, count) => sum + count, 0)
+  return all.lines - rejected - all.rows.reduce((sum, { hits }) => sum + hits, 0)
 }
 
 function percent(part: number, whole: number): string {

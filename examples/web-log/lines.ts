@@ -15,7 +15,7 @@
  * The longest line kept whole. Apache and nginx take request line, referer and user agent of about
  * 8 KiB each, and write a byte that is not printable as four (`\xhh`): 3 x 8 KiB x 4 = 96 KiB, rounded up.
  */
-export const LINE_BYTES_MAX = 128 * 1024
+export const LINE_BYTES_MAX: number = 128 * 1024
 
 const LINE_FEED = 0x0a
 const CARRIAGE_RETURN = 0x0d

@@ -5,14 +5,14 @@
  * them together.
  */
 import { HELP, parseArguments, UsageError } from './args.ts'
-import { runJob } from './job.ts'
+import { Interrupted, runJob } from './job.ts'
 import { progressOn } from './progress.ts'
 
 const DONE = 0
 const FAILED = 1
 const MISUSE = 2
 
-/** Of a process that a second Ctrl-C ends at once. */
+/** Of a process that was asked to stop before it was done. */
 const INTERRUPTED = 130
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -32,6 +32,7 @@ async function main(argv: readonly string[]): Promise<number> {
     const misuse = error instanceof UsageError
     const hint = misuse ? '\nnpm start -- --help shows the options\n' : '\n'
     process.stderr.write(`web-log: ${error instanceof Error ? error.message : error}${hint}`)
+    if (error instanceof Interrupted) return INTERRUPTED
     return misuse ? MISUSE : FAILED
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal)

@@ -78,7 +78,7 @@ export async function webLogKillCampaign(options: CampaignOptions): Promise<Camp
       if (!readFileSync(output).equals(readFileSync(expected))) {
         throw new Error(`run ${runs}: the table differs from the undisturbed run's: ${output}`)
       }
-      updates += await checkRun({ log: join(data, 'log'), input, ...options })
+      updates += await checkRun({ ...options, input, log: join(data, 'log') })
       say(`run ${runs} is right: table, ingested lines, rejected lines, committed updates`)
       if (!options.keep) rmSync(data, { recursive: true })
     }
@@ -113,7 +113,7 @@ async function undisturbedRun(
 ): Promise<void> {
   const data = join(folder, 'undisturbed')
   await runJob({ input, data, output }, options, null)
-  await checkRun({ log: join(data, 'log'), input, ...options })
+  await checkRun({ ...options, input, log: join(data, 'log') })
   rmSync(data, { recursive: true })
 }
 

@@ -70,7 +70,9 @@ describe('the main job', () => {
     const text = await run('--partitions', String(partitions), '--guarantee', guarantee)
     expect(written()).toBe(expected(Buffer.from(sample)))
     expect(text).toMatch(/^page +hits +bytes +windows\n-/)
-    expect(text).toMatch(/lines 2,000, rejected 7, late 0, windows \d+, seconds \d+\.\d\d, records\/s [\d,]+\n/)
+    expect(text).toMatch(
+      /lines 2,000, rejected 7, late 0, windows \d+, seconds \d+\.\d\d, records\/s [\d,]+\n/,
+    )
     expect(text).toContain('  rejected 4: not a log line\n')
   })
 
@@ -131,7 +133,9 @@ describe('the main job', () => {
 
   it('counts and reports every line that is too late, over restarts too', async () => {
     const at = (minute: number, page: string): string =>
-      lines[0]!.replace(/\[[^\]]+\]/, `[11/Mar/2024:10:${minute}:00 +0000]`).replace(/GET \S+/, `GET ${page}`)
+      lines[0]!
+        .replace(/\[[^\]]+\]/, `[11/Mar/2024:10:${minute}:00 +0000]`)
+        .replace(/GET \S+/, `GET ${page}`)
     const few = ['--input', input, '--data', data, '--partitions', '1', '--grace', '2m']
     writeFileSync(input, [at(10, '/a'), at(20, '/a'), at(18, '/b'), at(17, '/late')].join(''))
     expect(await run(...few)).toMatch(/lines 4, rejected 0, late 1, windows 3/)

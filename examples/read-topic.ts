@@ -1,0 +1,61 @@
+/**
+ * Reads a topic from its beginning to its end: what is committed there when the call is made. Used
+ * by the examples to show their results.
+ */
+import { setTimeout as wait } from 'node:timers/promises'
+import type { EmbeddedLog, Serde } from 'millrace'
+
+export interface TopicRecord<K, V> {
+  readonly partition: number
+  readonly offset: number
+  readonly timestamp: number
+  readonly key: K
+  readonly value: V
+}
+
+/**
+ * A partition may end in what a reader does not see (markers of transactions, aborted records): no
+ * batch comes of it, but the position moves on. So it is looked at this often.
+ */
+const POSITION_POLL_MS = 10
+
+/** Calls back for each committed record with key and value, in order within each partition. */
+export async function readTopic<K, V>(
+  log: EmbeddedLog,
+  topic: string,
+  serdes: { readonly key: Serde<K>; readonly value: Serde<V> },
+  onRecord: (record: TopicRecord<K, V>) => void,
+): Promise<void> {
+  const ends = (await endOffsets(log, topic)).filter(({ offset }) => offset > 0)
+  if (ends.length === 0) return
+  await using consumer = log.consumer<K, V>({ assignments: ends, ...serdes })
+  const isAtEnd = (): boolean =>
+    consumer.assignment.length > 0 &&
+    ends.every(({ partition, offset }) => consumer.position(topic, partition) >= offset)
+
+  let coming = consumer.next()
+  while (!isAtEnd()) {
+    const batch = await Promise.race([coming, wait(POSITION_POLL_MS)])
+    if (batch === undefined || batch === null) continue
+    for (const { partition, offset, timestamp, key, value } of batch) {
+      if (key === null || value === null) continue
+      onRecord({ partition, offset, timestamp, key, value })
+    }
+    coming = consumer.next()
+  }
+  coming.catch(() => {})
+}
+
+async function endOffsets(
+  log: EmbeddedLog,
+  topic: string,
+): Promise<{ topic: string; partition: number; offset: number }[]> {
+  const [description] = await log.describeTopics([topic])
+  const items = (description?.partitions ?? []).map(({ partition }) => ({ topic, partition }))
+  const latest = items.map((item) => ({ ...item, at: 'latest' as const }))
+  const listed = await log.listOffsets(latest, 'read-committed')
+  return listed.map(({ partition, offset, error }) => {
+    if (error !== null) throw new Error(`${topic} ${partition} cannot be read: ${error.message}`)
+    return { topic, partition, offset }
+  })
+}
