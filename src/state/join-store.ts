@@ -215,7 +215,7 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
     const start = key.bytes.readInt32BE(keyEnd) * 0x1_0000_0000 + key.bytes.readUInt32BE(keyEnd + 4)
     if (timestamp > this.#observedTime) this.#observe(timestamp)
     if (start <= this.#expiredBucketsUpTo()) return
-    if (value !== null) this.#times.add(start, batch)
+    this.#times.add(start, batch)
     const { output } = batch
     output.writeInt16(this.#options.number)
     output.writeBytes(key.bytes, keyEnd, key.end)

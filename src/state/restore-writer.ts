@@ -67,6 +67,8 @@ export class RestoreWriter {
   async write(nextOffset: number): Promise<void> {
     const batch = this.#batch
     this.#batch = this.#options.bytes.newBatch()
+    // Nothing was put, so this adds only what restored records moved on: the store's time and expiry.
+    this.#options.store.save(batch)
     this.#options.writeOffset(batch, nextOffset)
     const before = this.#inFlight
     this.#inFlight = this.#options.bytes.write(batch)

@@ -264,7 +264,7 @@ class BufferedWindowStore<K, V> implements WindowStore<K, V> {
     const start = key.bytes.readInt32BE(keyEnd) * 0x1_0000_0000 + key.bytes.readUInt32BE(keyEnd + 4)
     if (start > this.#observedStart) this.#observe(start)
     if (start <= this.#expiredUpTo) return
-    if (value !== null) this.#times.add(start, batch)
+    this.#times.add(start, batch)
     output.writeInt16(this.#options.number)
     output.writeBytes(key.bytes, keyEnd, keyEnd + 8)
     output.writeBytes(key.bytes, key.start, keyEnd)
