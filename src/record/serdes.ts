@@ -21,6 +21,36 @@ import type { Windowed } from './windowed.ts'
 const INT32_MAX = 0x7fff_ffff
 const WINDOW_START_BYTES = 8
 
+/** Texts up to this length are looked up before they are decoded: keys, rather than documents. */
+const KNOWN_TEXT_MAX = 24
+/** About a megabyte of texts; a power of two. */
+const KNOWN_TEXTS = 1 << 14
+const knownTexts: string[] = new Array<string>(KNOWN_TEXTS).fill('')
+
+/**
+ * A short ASCII text, as the very string decoded for equal bytes before if that is still known.
+ * Finding it costs a third of decoding it, and its hash is computed already, which is what a
+ * look-up in a store's table spends most of its time on.
+ */
+function readShortText(bytes: Buffer, start: number, end: number): string {
+  let hash = 0
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] as number
+    if (byte > 127) return bytes.utf8Slice(start, end)
+    hash = (Math.imul(hash, 31) + byte) | 0
+  }
+  const slot = (hash ^ (hash >>> 15)) & (KNOWN_TEXTS - 1)
+  const known = knownTexts[slot] as string
+  if (known.length === end - start) {
+    let at = 0
+    while (at < known.length && known.charCodeAt(at) === bytes[start + at]) at++
+    if (at === known.length) return known
+  }
+  const decoded = bytes.utf8Slice(start, end)
+  knownTexts[slot] = decoded
+  return decoded
+}
+
 /** Text as UTF-8. Unpaired surrogates are written as U+FFFD, as UTF-8 has no form for them. */
 export const text: Serde<string> = {
   name: 'text',
@@ -30,6 +60,7 @@ export const text: Serde<string> = {
     output.writeText(value)
   },
   read(bytes, start, end) {
+    if (end - start <= KNOWN_TEXT_MAX) return readShortText(bytes, start, end)
     return bytes.utf8Slice(start, end)
   },
 }

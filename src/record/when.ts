@@ -19,10 +19,24 @@ export function inOrder<T>(
   items: Iterable<T>,
   step: (item: T) => PromiseOrValue<void>,
 ): PromiseOrValue<void> {
+  if (Array.isArray(items)) return arrayInOrder(items, 0, step)
   const iterator = items[Symbol.iterator]()
   for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
     const pending = step(next.value)
     if (pending instanceof Promise) return restInOrder(pending, iterator, step)
+  }
+}
+
+function arrayInOrder<T>(
+  items: readonly T[],
+  from: number,
+  step: (item: T) => PromiseOrValue<void>,
+): PromiseOrValue<void> {
+  for (let index = from; index < items.length; index++) {
+    const pending = step(items[index] as T)
+    if (pending instanceof Promise) {
+      return pending.then(() => arrayInOrder(items, index + 1, step))
+    }
   }
 }
 

@@ -32,7 +32,8 @@ const RETRY_DELAY_MS = 20
 /** How long a batch is tried: Kafka's delivery.timeout.ms. */
 const DELIVERY_TIMEOUT_MS = 120_000
 
-class PartitionOutput implements TopicPartition {
+/** Where records of one partition gather; `Output.partition` gives it, `send` and `append` take it. */
+export class PartitionOutput implements TopicPartition {
   readonly topic: string
   readonly partition: number
   readonly writer: BatchWriter = new BatchWriter({ bytes: BATCH_BYTES })
@@ -88,27 +89,41 @@ export class Output {
     return this.#wroteSinceCommit
   }
 
+  /** Where records of that partition go. */
+  partition(topic: string, partition: number): PartitionOutput {
+    let outputs = this.#partitions.get(topic)
+    if (outputs === undefined) {
+      outputs = []
+      this.#partitions.set(topic, outputs)
+    }
+    let output = outputs[partition]
+    if (output === undefined) {
+      output = new PartitionOutput(topic, partition)
+      outputs[partition] = output
+    }
+    return output
+  }
+
   /** Appends a record; a promise when the sender has to catch up first. */
   send(
-    partition: TopicPartition,
+    output: PartitionOutput,
     key: ByteRange | null,
     value: ByteRange | null,
     timestamp: number,
     headers: RecordHeaders,
   ): PromiseOrValue<void> {
-    this.append(partition, key, value, timestamp, headers)
+    this.append(output, key, value, timestamp, headers)
     if (this.#sealedBytes > SEALED_BYTES_MAX) return this.#drain()
   }
 
   /** Appends a record without sending: for callers whose own bound holds, and who flush soon. */
   append(
-    partition: TopicPartition,
+    output: PartitionOutput,
     key: ByteRange | null,
     value: ByteRange | null,
     timestamp: number,
     headers: RecordHeaders,
   ): void {
-    const output = this.#partitionOutput(partition.topic, partition.partition)
     const { writer } = output
     this.#wroteSinceCommit = true
     if (writer.recordCount === 0) this.#open.add(output)
@@ -146,20 +161,6 @@ export class Output {
         if (newIdentity) output.sequence = 0
       }
     }
-  }
-
-  #partitionOutput(topic: string, partition: number): PartitionOutput {
-    let outputs = this.#partitions.get(topic)
-    if (outputs === undefined) {
-      outputs = []
-      this.#partitions.set(topic, outputs)
-    }
-    let output = outputs[partition]
-    if (output === undefined) {
-      output = new PartitionOutput(topic, partition)
-      outputs[partition] = output
-    }
-    return output
   }
 
   #seal(output: PartitionOutput): void {

@@ -16,7 +16,7 @@ import type { Serde } from '../record/serde.ts'
 import type { Processor } from '../topology/processor.ts'
 import type { SinkNode } from '../topology/topology.ts'
 import type { Metrics } from './metrics.ts'
-import type { Output } from './output.ts'
+import type { Output, PartitionOutput } from './output.ts'
 import type { QueuedRecord } from './record-queue.ts'
 
 /** What a sink needs of the task it stands in. */
@@ -31,10 +31,9 @@ export interface SinkSurroundings {
   readonly reusesValue: boolean
 }
 
-/** Where one topic's records go: its name, count, and the objects that stand for its partitions. */
+/** Where the records of one topic go, by partition. */
 interface Target {
-  readonly topic: string
-  readonly partitions: readonly { readonly topic: string; readonly partition: number }[]
+  readonly partitions: readonly PartitionOutput[]
   nextWithoutKey: number
 }
 
@@ -53,8 +52,9 @@ export function sink(node: SinkNode, around: SinkSurroundings): Processor {
     if (known !== undefined) return known
     const { topic, partitions } = around.resolveTopic(name)
     const target = {
-      topic,
-      partitions: Array.from({ length: partitions }, (_, partition) => ({ topic, partition })),
+      partitions: Array.from({ length: partitions }, (_, partition) =>
+        output.partition(topic, partition),
+      ),
       nextWithoutKey: 0,
     }
     targets.set(name, target)

@@ -217,7 +217,7 @@ export class Task {
     const { output, metrics, topics } = this.#options
     for (const store of this.state.stores()) {
       const definition = this.#definition(store.name)
-      const changelog = { topic: topics.changelogOf(store.name), partition: this.partition }
+      const changelog = output.partition(topics.changelogOf(store.name), this.partition)
       store.drainChanges((key, value, timestamp) => {
         if (!definition.changelog) return
         metrics.changelogRecords++
