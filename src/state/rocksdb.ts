@@ -11,6 +11,7 @@
  * - Close: it waits for ever for a live batch or iterator, so all are tracked and destroyed, and it
  *   does not flush, so `close` does.
  * - Leave room: all work runs on libuv's four threads, so the process keeps one of them free.
+ * - Reclaim: deleted ranges keep their space until they are compacted, so now and then they are.
  * - Batch: an awaited get costs 50 us, one of 256 costs 7, so there is no single get.
  */
 import assert from 'node:assert'
@@ -21,7 +22,7 @@ import type { FileSystem } from '../file-system.ts'
 import type { ByteRow, ByteStore, ScanRange } from './byte-store.ts'
 import { SCAN_CHUNK_ROWS } from './byte-store.ts'
 import { InFlightGate } from './in-flight-gate.ts'
-import { WriteBatch } from './write-batch.ts'
+import { STORE_PREFIX_BYTES, WriteBatch } from './write-batch.ts'
 
 export interface RocksDBOptions {
   /** The folder of this database; made when it is absent. */
@@ -43,6 +44,8 @@ const WRITE_BUFFERS_PER_DATABASE = 4
 /** Batches kept for reuse: one in flight and one being filled. */
 const IDLE_BATCHES_MAX = 2
 const BACKGROUND_JOBS = 2
+/** Compacting costs 0.1 s a time (measured on 100 k rows): once in so many range deletes. */
+const COMPACT_AFTER_RANGE_DELETES = 64
 
 const REMEDY = 'delete the folder; it is restored from the changelog'
 
@@ -84,6 +87,9 @@ class RocksDBStore implements ByteStore {
   readonly #idleReaders: NativeReadBatch[] = []
   readonly #idleBatches: WriteBatch[] = []
   readonly #iterators = new Set<NativeIterator>()
+  /** Per store prefix, where its deleted ranges start and end. */
+  readonly #deletedRanges = new Map<number, { from: Buffer; to: Buffer }>()
+  #rangeDeletes = 0
   #operations = 0
   #onIdle: (() => void) | null = null
   #writing: Promise<void> = Promise.resolve()
@@ -200,8 +206,40 @@ class RocksDBStore implements ByteStore {
     } finally {
       gate.leaveWrite()
     }
+    for (const range of batch.rangeDeletes) this.#rememberDeleted(range)
+    if (this.#rangeDeletes >= COMPACT_AFTER_RANGE_DELETES) this.#reclaim()
     batch.reset()
     if (this.#idleBatches.length < IDLE_BATCHES_MAX) this.#idleBatches.push(batch)
+  }
+
+  #rememberDeleted({ from, to }: { readonly from: Buffer; readonly to: Buffer }): void {
+    this.#rangeDeletes++
+    const prefix = from.length < STORE_PREFIX_BYTES ? 0 : from.readUInt16BE()
+    const known = this.#deletedRanges.get(prefix)
+    if (known === undefined) {
+      this.#deletedRanges.set(prefix, { from, to })
+      return
+    }
+    if (Buffer.compare(from, known.from) < 0) known.from = from
+    if (Buffer.compare(to, known.to) > 0) known.to = to
+  }
+
+  /** In the background; a failure shows in the writes after it, and space comes back later. */
+  #reclaim(): void {
+    const ranges = [...this.#deletedRanges.values()]
+    this.#deletedRanges.clear()
+    this.#rangeDeletes = 0
+    this.#run(async () => {
+      for (const { from, to } of ranges) {
+        if (this.#closing !== null) return
+        await gate.enterWrite()
+        try {
+          await this.#database.compactRange(from, to)
+        } finally {
+          gate.leaveWrite()
+        }
+      }
+    }).catch(() => {})
   }
 
   /** Counts the operation, so that `close` waits for it, and translates its error. */

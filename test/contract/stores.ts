@@ -598,6 +598,19 @@ export function storesContract(storage: StorageKind): void {
         expect(join().dirtyBytes()).toBe(0)
       })
 
+      it('knows its time again when a crash follows a restore without a save between', async () => {
+        join().add('a', 150, 'x')
+        task.drain()
+        await task.reopen()
+        await task.reopen()
+        expect(await fetch('a', 0, 1000)).toBe('x@150')
+        await join().add('a', 1140, 'y')
+        task.drain()
+        await task.reopen()
+        await task.reopen()
+        expect(await join().add('a', 140, 'late')).toBe(false)
+      })
+
       it('keeps to its budget', async () => {
         task.budgetBytes = 20_000
         await task.reopen()
@@ -607,6 +620,28 @@ export function storesContract(storage: StorageKind): void {
         for (let i = 0; i < 300; i++) {
           expect(await fetch(`k${i % 100}`, 100 + i, 100 + i)).toBe(`v${i}@${100 + i}`)
         }
+      })
+    })
+
+    describe('task state', () => {
+      it('takes a store that was added, and keeps the rows of the others', async () => {
+        table().put('a', { n: 1 }, 1)
+        await task.commit()
+        await task.state.close()
+        const [first] = definitions(storage)
+        await task.open([{ ...first!, name: 'added' }, first!])
+        expect(task.state.store<KeyValueStore<string, Count>>('added').get('a')).toBeNull()
+        expect(await valueAt('a')).toBe(1)
+      })
+
+      it('restores over several batches, and the last record of a key wins', async () => {
+        for (let i = 0; i < 70_000; i++) table().put(`k${i % 50_000}`, { n: i }, i)
+        task.drain()
+        for (let i = 0; i < 10; i++) table().put(`k${i}`, i === 3 ? null : { n: -i }, i)
+        task.drain()
+        await task.reopen()
+        const found = await Promise.all(['k0', 'k1', 'k3', 'k19999', 'k20000'].map(valueAt))
+        expect(found).toEqual([0, -1, null, 69_999, 20_000])
       })
     })
 

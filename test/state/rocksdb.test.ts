@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -95,6 +96,40 @@ describe('RocksDB', () => {
       fileSystem: { makeDirectory() {}, removeDirectory() {} },
     })
     await expect(failing).rejects.toMatchObject({ code: 'state-storage-failed' })
+  })
+
+  it('is locked for other processes too, until its own has ended', async () => {
+    const script = fileURLToPath(new URL('./rocksdb-crash-child.ts', import.meta.url))
+    const child = spawn(process.execPath, ['--no-warnings', script, folder.path], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(child.stdout, 'data')
+    await expect(open()).rejects.toMatchObject({ code: 'state-locked', retriable: true })
+    child.stdout.resume()
+    child.kill('SIGKILL')
+    await once(child, 'close')
+    await (await open()).close()
+  })
+
+  it('gives back the space of deleted ranges after a while', async () => {
+    const store = await open()
+    const value = randomBytes(1000).toString('latin1')
+    const key = (i: number): string => `\0\x01${String(i).padStart(6, '0')}`
+    await putAll(store, Object.fromEntries(Array.from({ length: 4000 }, (_, i) => [key(i), value])))
+    await store.flush()
+    for (let i = 0; i < 64; i++) {
+      const batch = store.newBatch()
+      batch.deleteRange(Buffer.from(key(0), 'latin1'), Buffer.from(key((i + 1) * 50), 'latin1'))
+      await store.write(batch)
+    }
+    await store.close()
+    const sizes = readdirSync(folder.path)
+      .filter((name) => name.endsWith('.sst'))
+      .map((name) => statSync(join(folder.path, name)).size)
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(1_500_000)
+    const reopened = await open()
+    expect(await rowsOf(reopened)).toHaveLength(800)
+    await reopened.close()
   })
 
   it('destroys the folder', async () => {
