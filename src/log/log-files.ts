@@ -6,10 +6,15 @@
  *   <base offset, 20 digits>.timeindex   time index
  *   <base offset, 20 digits>.txnindex    aborted transactions
  *   <offset, 20 digits>.snapshot         producers as of that offset
- *   log-start-offset-checkpoint          text: version 0, count 1, "topic partition offset"
- *   recovery-point-offset-checkpoint     the same: everything below is on the device
+ *   partition.checkpoint                 text: where the log starts, and up to where it is on the device
+ *
+ *   partition.checkpoint   millrace-checkpoint 1 <log start offset> <recovery point> <CRC-32C, hex>
+ *
+ * Kafka keeps both numbers of all its partitions in two files of the folder above, without a
+ * checksum. Here a flipped bit must not move the start or the end of a log.
  */
 import type { FileSystem } from '../file-system.ts'
+import { crc32c } from '../record/crc32c.ts'
 
 export const LOG_SUFFIX = '.log'
 export const OFFSET_INDEX_SUFFIX = '.index'
@@ -21,8 +26,7 @@ export const INDEX_SUFFIXES: readonly string[] = [
   TIME_INDEX_SUFFIX,
   TRANSACTION_INDEX_SUFFIX,
 ]
-export const LOG_START_CHECKPOINT = 'log-start-offset-checkpoint'
-export const RECOVERY_POINT_CHECKPOINT = 'recovery-point-offset-checkpoint'
+export const CHECKPOINT_NAME = 'partition.checkpoint'
 
 const DIGITS = 20
 const NAME = /^(\d{20})(\.[a-z]+)$/
@@ -39,24 +43,32 @@ export function parseFileName(name: string): { offset: number; suffix: string } 
   return Number.isSafeInteger(offset) ? { offset, suffix: match[2] as string } : null
 }
 
-/** The offset a checkpoint holds, or null when it is missing or unreadable. */
-export function readCheckpoint(fileSystem: FileSystem, path: string): number | null {
-  const lines = fileSystem.readFile(path)?.toString('latin1').split('\n')
-  if (lines === undefined || lines[0] !== '0' || lines[1] !== '1') return null
-  const text = lines[2]?.split(' ')[2]
-  if (text === undefined || !/^\d+$/.test(text)) return null
-  const offset = Number(text)
-  return Number.isSafeInteger(offset) ? offset : null
-}
-
 export interface Checkpoint {
-  readonly path: string
-  readonly topic: string
-  readonly partition: number
-  readonly offset: number
+  readonly logStartOffset: number
+  /** Everything below survives the loss of power. */
+  readonly recoveryPoint: number
 }
 
-export function writeCheckpoint(fileSystem: FileSystem, checkpoint: Checkpoint): void {
-  const { topic, partition, offset } = checkpoint
-  fileSystem.replaceFile(checkpoint.path, Buffer.from(`0\n1\n${topic} ${partition} ${offset}\n`))
+/** The checkpoint, or null when it is missing or damaged. */
+export function readCheckpoint(fileSystem: FileSystem, path: string): Checkpoint | null {
+  const text = fileSystem.readFile(path)?.toString('latin1') ?? ''
+  const fields = text.split(' ')
+  const logStartOffset = Number(fields[2])
+  const recoveryPoint = Number(fields[3])
+  return text === formatOf({ logStartOffset, recoveryPoint })
+    ? { logStartOffset, recoveryPoint }
+    : null
+}
+
+export function writeCheckpoint(
+  fileSystem: FileSystem,
+  path: string,
+  checkpoint: Checkpoint,
+): void {
+  fileSystem.replaceFile(path, Buffer.from(formatOf(checkpoint), 'latin1'))
+}
+
+function formatOf({ logStartOffset, recoveryPoint }: Checkpoint): string {
+  const content = `millrace-checkpoint 1 ${logStartOffset} ${recoveryPoint}`
+  return `${content} ${crc32c(Buffer.from(content, 'latin1')).toString(16)}\n`
 }

@@ -30,7 +30,7 @@ import {
   setBaseOffset,
 } from '../record/record-batch.ts'
 import type { LogConfig } from './log-config.ts'
-import { LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT, writeCheckpoint } from './log-files.ts'
+import { CHECKPOINT_NAME, type Checkpoint, writeCheckpoint } from './log-files.ts'
 import type { LogHome, RecoveryEvent } from './log-home.ts'
 import { MemoryTail, processTailBudget, type TailBudget } from './memory-tail.ts'
 import { encodeSnapshot } from './producer-snapshot.ts'
@@ -108,9 +108,8 @@ export class PartitionLog {
   readonly #unsynced = new Set<Segment>()
   #flushedOffset: number
   #flushing: Promise<void> | null = null
-  /** As on disk: everything below survives the loss of power. */
-  #recoveryPoint: number
-  #startCheckpoint: number
+  /** As on disk. */
+  #checkpoint: Checkpoint
 
   /** Opens the log of a folder, repairing what a crash left; see recovery.ts for the cases. */
   static open(options: OpenPartitionLog): PartitionLog {
@@ -144,8 +143,8 @@ export class PartitionLog {
     this.#unsynced.add(this.#active)
     this.logStartOffset = recovered.logStartOffset
     this.logEndOffset = this.#active.nextOffset
-    this.#startCheckpoint = recovered.logStartOffset
-    this.#recoveryPoint = recovered.recoveryPoint
+    const { logStartOffset, recoveryPoint } = recovered
+    this.#checkpoint = { logStartOffset, recoveryPoint }
     this.#flushedOffset = recovered.recoveryPoint
     this.#tail = new MemoryTail(options.tailBudget ?? processTailBudget, this.logEndOffset)
   }
@@ -321,7 +320,7 @@ export class PartitionLog {
       const isKept = () => this.#state === 'open' && this.#home.segments.includes(full)
       if (!isKept()) return
       await full.syncAll()
-      if (isKept()) this.#checkpointRecovery(Math.max(this.#recoveryPoint, upTo))
+      if (isKept() && upTo > this.#checkpoint.recoveryPoint) this.#writeCheckpoint(upTo)
     } catch (error) {
       if (this.#state === 'open') this.#fail(error, 'syncing a full segment failed')
     }
@@ -464,7 +463,7 @@ export class PartitionLog {
     const deleted = segments.splice(0, count)
     const start = (segments[0] as Segment).baseOffset
     if (start > this.logStartOffset) this.logStartOffset = start
-    this.#checkpointStart()
+    this.#writeCheckpoint(this.#checkpoint.recoveryPoint)
     for (const segment of deleted) this.#forget(segment)
     for (const snapshot of snapshotOffsets(this.#home)) {
       if (snapshot < start) this.#home.fileSystem.removeFile(snapshotPath(this.#home, snapshot))
@@ -488,31 +487,33 @@ export class PartitionLog {
       this.truncateFullyAndStartAt(offset)
       return
     }
-    this.#startCut(offset)
     const kept = segments.findLastIndex(({ baseOffset }) => baseOffset <= offset)
+    const newest = segments[kept] as Segment
+    const place = this.#reading(() => newest.locate(offset))
+    this.#startCut(place.offset)
     for (const segment of segments.splice(kept + 1)) this.#forget(segment)
-    this.#active = segments.at(-1) as Segment
-    this.#readSegments.delete(this.#active)
-    this.#active.truncate(this.#reading(() => this.#active.locate(offset)))
-    this.#endCut(this.#active.nextOffset)
+    this.#active = newest
+    this.#readSegments.delete(newest)
+    newest.truncate(place)
+    this.#endCut(place.offset)
   }
 
   /** Removes all records; the next one gets `offset`. */
   truncateFullyAndStartAt(offset: number): void {
     this.#requireOpen()
-    this.#startCut(Math.min(offset, this.#recoveryPoint))
+    this.#startCut(0)
     for (const segment of this.#home.segments.splice(0)) this.#forget(segment)
     removeSnapshotsAfter(this.#home, -1)
     this.#active = Segment.create(this.#home, offset)
     this.#home.segments.push(this.#active)
     this.logStartOffset = offset
     this.#endCut(offset)
-    this.#checkpointStart()
+    this.#writeCheckpoint(offset)
   }
 
   /** The recovery point goes back first: a crash in between must not look like damage. */
   #startCut(offset: number): void {
-    if (offset < this.#recoveryPoint) this.#checkpointRecovery(offset)
+    if (offset < this.#checkpoint.recoveryPoint) this.#writeCheckpoint(offset)
     this.#flushedOffset = Math.min(this.#flushedOffset, offset)
     this.#hint = null
   }
@@ -581,8 +582,8 @@ export class PartitionLog {
     this.#active.seal()
     for (const segment of this.#unsynced) segment.syncNow()
     this.#writeSnapshot()
-    this.#checkpointStart()
-    this.#checkpointRecovery(this.logEndOffset)
+    this.#writeCheckpoint(this.logEndOffset)
+    this.#flushedOffset = this.logEndOffset
   }
 
   /** Closes the log and deletes its folder. */
@@ -603,20 +604,10 @@ export class PartitionLog {
     fileSystem.replaceFile(path, encodeSnapshot(this.#producers))
   }
 
-  #checkpointStart(): void {
-    if (this.#startCheckpoint === this.logStartOffset) return
-    this.#checkpoint(LOG_START_CHECKPOINT, this.logStartOffset)
-    this.#startCheckpoint = this.logStartOffset
-  }
-
-  #checkpointRecovery(offset: number): void {
-    this.#checkpoint(RECOVERY_POINT_CHECKPOINT, offset)
-    this.#recoveryPoint = offset
-  }
-
-  #checkpoint(name: string, offset: number): void {
-    const { fileSystem, topic, partition } = this.#home
-    writeCheckpoint(fileSystem, { path: this.#home.pathOf(name), topic, partition, offset })
+  #writeCheckpoint(recoveryPoint: number): void {
+    const checkpoint = { logStartOffset: this.logStartOffset, recoveryPoint }
+    writeCheckpoint(this.#home.fileSystem, this.#home.pathOf(CHECKPOINT_NAME), checkpoint)
+    this.#checkpoint = checkpoint
   }
 
   // Errors

@@ -22,12 +22,12 @@ import type { BatchReader } from '../record/record-batch.ts'
 import type { BatchScan } from './batch-scan.ts'
 import { isCompacted } from './log-config.ts'
 import {
+  CHECKPOINT_NAME,
+  type Checkpoint,
   fileName,
   INDEX_SUFFIXES,
-  LOG_START_CHECKPOINT,
   LOG_SUFFIX,
   parseFileName,
-  RECOVERY_POINT_CHECKPOINT,
   readCheckpoint,
   SNAPSHOT_SUFFIX,
 } from './log-files.ts'
@@ -47,16 +47,16 @@ export interface RecoveredLog {
 export function recoverLog(home: LogHome, cleanShutdown: boolean): RecoveredLog {
   const names = home.fileSystem.list(home.directory)
   removeLeftovers(home, names)
-  const startCheckpoint = checkpointOf(home, LOG_START_CHECKPOINT, false)
   const wasClosed = cleanShutdown && names.some((name) => name.endsWith(LOG_SUFFIX))
-  const recoveryPoint = checkpointOf(home, RECOVERY_POINT_CHECKPOINT, wasClosed) ?? 0
+  const checkpoint = checkpointOf(home, wasClosed)
+  const recoveryPoint = checkpoint?.recoveryPoint ?? 0
   let segments = openSegments(home, names)
   home.segments = segments
   if (segments.length > 0 && !(cleanShutdown && endsAt(segments, recoveryPoint))) {
     recoverUnflushed(home, segments, recoveryPoint)
   }
   const end = segments.at(-1)?.nextOffset ?? 0
-  const logStartOffset = Math.max(startCheckpoint ?? 0, segments[0]?.baseOffset ?? 0)
+  const logStartOffset = Math.max(checkpoint?.logStartOffset ?? 0, segments[0]?.baseOffset ?? 0)
   if (segments.length === 0 || logStartOffset > end) {
     dropSegments(home, segments, 'they end before the log starts')
     segments = [Segment.create(home, logStartOffset)]
@@ -91,15 +91,15 @@ function removeLeftovers(home: LogHome, names: readonly string[]): void {
   }
 }
 
-/** Case 10. A new log has none, and one that was never closed or rolled has none either. */
-function checkpointOf(home: LogHome, name: string, mustExist: boolean): number | null {
-  const path = home.pathOf(name)
-  const offset = readCheckpoint(home.fileSystem, path)
-  if (offset === null && (mustExist || home.fileSystem.exists(path))) {
-    const detail = 'missing or unreadable'
+/** Case 10. A log that was never closed or rolled has none. */
+function checkpointOf(home: LogHome, mustExist: boolean): Checkpoint | null {
+  const path = home.pathOf(CHECKPOINT_NAME)
+  const checkpoint = readCheckpoint(home.fileSystem, path)
+  if (checkpoint === null && (mustExist || home.fileSystem.exists(path))) {
+    const detail = 'missing or damaged'
     home.report({ case: 10, what: 'checkpoint-missing', file: path, detail })
   }
-  return offset
+  return checkpoint
 }
 
 function openSegments(home: LogHome, names: readonly string[]): Segment[] {
