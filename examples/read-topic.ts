@@ -29,18 +29,25 @@ export async function readTopic<K, V>(
   const ends = (await endOffsets(log, topic)).filter(({ offset }) => offset > 0)
   if (ends.length === 0) return
   await using consumer = log.consumer<K, V>({ assignments: ends, ...serdes })
-  const isAtEnd = (): boolean =>
-    consumer.assignment.length > 0 &&
-    ends.every(({ partition, offset }) => consumer.position(topic, partition) >= offset)
+  const behind = new Map(ends.map(({ partition, offset }) => [partition, offset]))
+  const reached = (partition: number, position: number): void => {
+    if (position >= (behind.get(partition) ?? 0)) behind.delete(partition)
+  }
 
   let coming = consumer.next()
-  while (!isAtEnd()) {
-    const batch = await Promise.race([coming, wait(POSITION_POLL_MS)])
-    if (batch === undefined || batch === null) continue
+  while (behind.size > 0) {
+    const batch = (await Promise.race([coming, wait(POSITION_POLL_MS)])) ?? null
+    if (batch === null) {
+      for (const { partition } of consumer.assignment) {
+        reached(partition, consumer.position(topic, partition))
+      }
+      continue
+    }
     for (const { partition, offset, timestamp, key, value } of batch) {
       if (key === null || value === null) continue
       onRecord({ partition, offset, timestamp, key, value })
     }
+    reached(batch.partition, batch.nextOffset)
     coming = consumer.next()
   }
   coming.catch(() => {})

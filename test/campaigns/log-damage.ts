@@ -279,9 +279,10 @@ function flipBit({ random, original, fileSystem }: Scene): Damage {
   const what = `bit ${bit} of byte ${position} of ${name}`
   if (batch === undefined) return { what, batch: null, breaksSegment: false }
   const at = position - batch.position
+  const where = `${what} (byte ${at} of batch ${batch.baseOffset} to ${batch.lastOffset})`
   if (LEADER_EPOCH.includes(at)) return { what, batch: null, breaksSegment: false }
   // Length and magic lead to the next batch; of a segment's last batch there is none to lead to.
-  return { what, batch, breaksSegment: (at >= 8 && at < 12) || at === 16 }
+  return { what: where, batch, breaksSegment: (at >= 8 && at < 12) || at === 16 }
 }
 
 /** Removes one, some or all index files. */
@@ -410,7 +411,7 @@ function equal(actual: unknown, expected: unknown, what: string): void {
 }
 
 export function seedFromEnvironment(): number {
-  return Number(process.env['SEED'] ?? Date.now() % 1_000_000_000)
+  return Number(process.env.SEED ?? Date.now() % 1_000_000_000)
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
