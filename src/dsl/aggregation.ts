@@ -68,12 +68,10 @@ export function addAggregation<K, V, A>(
     valueSerde: value,
     keepsBefore: false,
   })
-  place.graph.addProcessor(
-    name,
-    [place.node],
-    () => aggregate({ store: basics.name, fold, emit, keepsBefore: rows.keepsBefore })(),
-    { stores: [rows] },
-  )
+  place.graph.addTableProcessor(name, place.node, rows, {
+    create: (sealed) => aggregate({ ...sealed, fold, emit }),
+    keepsKey: false,
+  })
   return { place: { ...place, node: name, lineage, value, rekeyed: false }, rows }
 }
 
@@ -96,14 +94,10 @@ export function addWindowAggregation<K, V, A>(
     retentionMs: retentionOf(store, sizeMs + graceMs, plan.call),
     windowSizeMs: sizeMs,
   })
-  const keepsBefore = (): boolean => rows.keepsBefore
-  place.graph.addProcessor(
-    name,
-    [place.node],
-    () =>
-      windowAggregate({ store: basics.name, windows, fold, emit, keepsBefore: keepsBefore() })(),
-    { stores: [rows] },
-  )
+  place.graph.addTableProcessor(name, place.node, rows, {
+    create: (sealed) => windowAggregate({ ...sealed, windows, fold, emit }),
+    keepsKey: false,
+  })
   const key = windowed(keySerde, sizeMs)
   return { place: { ...place, node: name, lineage, key, value, rekeyed: false }, rows }
 }

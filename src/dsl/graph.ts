@@ -8,12 +8,12 @@
  * - Nothing a built topology holds changes when the program is extended and built again.
  */
 
-import type { CreateProcessor } from '../operators/transform.ts'
 import type { Serde } from '../record/serde.ts'
 import type { StoreDefinition } from '../state/store.ts'
 import { Names } from '../topology/names.ts'
 import type {
   CoPartitioning,
+  ProcessorNode,
   RepartitionTopic,
   Topology,
   TopologyNode,
@@ -47,6 +47,14 @@ export interface StoreDraft {
   /** False for an unnamed table as long as nothing looks its rows up. */
   kept: boolean
   keepsBefore: boolean
+}
+
+/** What a processor node is made of, but for its place. */
+export interface ProcessorPlan {
+  readonly create: () => unknown
+  readonly stores?: readonly StoreDraft[]
+  readonly keepsKey?: boolean
+  readonly keepsValue?: boolean
 }
 
 /** One more node below a place. */
@@ -86,22 +94,43 @@ export class Graph {
     this.#nodes.push(node)
   }
 
-  addProcessor(
-    name: string,
-    upstream: readonly string[],
-    create: () => unknown,
-    more: { stores?: readonly StoreDraft[]; keepsKey?: boolean; keepsValue?: boolean } = {},
-  ): void {
-    const { stores = [], keepsKey = false, keepsValue = false } = more
+  addProcessor(name: string, upstream: readonly string[], processor: ProcessorPlan): void {
+    const { stores = [], keepsKey = false, keepsValue = false } = processor
+    const { create } = processor
     this.add(() => ({
       kind: 'processor',
       name,
       upstream,
       stores: stores.filter(({ kept }) => kept).map(({ definition }) => definition.name),
-      create: create as CreateProcessor<unknown, unknown, unknown, unknown>,
+      create: create as ProcessorNode['create'],
       keepsKey,
       keepsValue,
     }))
+  }
+
+  /** Adds the node that writes a store; what it has to do is known when the topology is built. */
+  addTableProcessor(
+    name: string,
+    upstream: string,
+    rows: StoreDraft,
+    plan: {
+      readonly keepsKey: boolean
+      create(sealed: { store: string; kept: boolean; keepsBefore: boolean }): unknown
+    },
+  ): void {
+    this.add(() => {
+      const { definition, kept, keepsBefore } = rows
+      const store = definition.name
+      return {
+        kind: 'processor',
+        name,
+        upstream: [upstream],
+        stores: kept ? [store] : [],
+        create: plan.create({ store, kept, keepsBefore }) as ProcessorNode['create'],
+        keepsKey: plan.keepsKey,
+        keepsValue: false,
+      }
+    })
   }
 
   addStore(definition: StoreDefinition, kept = true): StoreDraft {
@@ -147,7 +176,7 @@ export function extend<K, V>(place: Place<unknown, unknown>, step: Step): Place<
   const { graph, node, lineage, topics } = place
   const { verb, create, keepsKey, keepsValue } = step
   const name = graph.name(lineage, verb, step.name)
-  graph.addProcessor(name, [node], create, { keepsKey, keepsValue })
+  graph.addProcessor(name, [node], { create, keepsKey, keepsValue })
   return {
     graph,
     node: name,

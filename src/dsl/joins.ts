@@ -128,17 +128,21 @@ export function joinStreams<K, V, O, R>(
   ]
 
   const leftNode = graph.operators.derive(`${name}-left`, call)
-  graph.addProcessor(
-    leftNode,
-    [own.node],
-    windowJoin({ name, ownStore: leftStore, otherStore: rightStore, beforeMs, afterMs, joiner }),
-    { stores, keepsKey: true },
-  )
+  graph.addProcessor(leftNode, [own.node], {
+    create: windowJoin({
+      name,
+      ownStore: leftStore,
+      otherStore: rightStore,
+      beforeMs,
+      afterMs,
+      joiner,
+    }),
+    stores,
+    keepsKey: true,
+  })
   const rightNode = graph.operators.derive(`${name}-right`, call)
-  graph.addProcessor(
-    rightNode,
-    [other.node],
-    windowJoin<K, O, V, R>({
+  graph.addProcessor(rightNode, [other.node], {
+    create: windowJoin<K, O, V, R>({
       name,
       ownStore: rightStore,
       otherStore: leftStore,
@@ -146,9 +150,11 @@ export function joinStreams<K, V, O, R>(
       afterMs: beforeMs,
       joiner: (own, other, key) => joiner(other, own, key),
     }),
-    { stores, keepsKey: true },
-  )
-  graph.addProcessor(name, [leftNode, rightNode], passThrough(), {
+    stores,
+    keepsKey: true,
+  })
+  graph.addProcessor(name, [leftNode, rightNode], {
+    create: passThrough(),
     keepsKey: true,
     keepsValue: true,
   })
@@ -203,12 +209,11 @@ export function joinTable<K, V, T, R>(
       })
     : place
   graph.addCoPartitioning([...input.topics, ...table.topics], call)
-  graph.addProcessor(
-    name,
-    [input.node],
-    streamTableJoin({ store: rows.definition.name, joiner, left }),
-    { stores: [rows], keepsKey: true },
-  )
+  graph.addProcessor(name, [input.node], {
+    create: streamTableJoin({ store: rows.definition.name, joiner, left }),
+    stores: [rows],
+    keepsKey: true,
+  })
   return { ...input, node: name, lineage: name, value: null }
 }
 

@@ -297,10 +297,14 @@ export class KStream<K, V, Has extends StreamTraits = never> {
     const right = other.place
     const { graph } = left
     const name = graph.name(left.lineage, 'merge', options?.name)
-    graph.addProcessor(name, [...new Set([left.node, right.node])], operators.passThrough(), {
-      keepsKey: true,
-      keepsValue: true,
-    })
+    const pass = { create: operators.passThrough(), keepsKey: true, keepsValue: true }
+    let rightNode = right.node
+    if (rightNode === left.node) {
+      // A node has each child once: the other copy of every record takes a way of its own.
+      rightNode = graph.operators.derive(`${name}-other`, call)
+      graph.addProcessor(rightNode, [right.node], pass)
+    }
+    graph.addProcessor(name, [left.node, rightNode], pass)
     return new KStream<K | K2, V | V2, MergedTraits<K, V, Has, K2, V2, Has2>>({
       graph,
       node: name,
@@ -348,10 +352,10 @@ export class KStream<K, V, Has extends StreamTraits = never> {
     const rest = options?.default
     const restChild = rest === undefined ? null : childOf(rest)
     const keeps = { keepsKey: true, keepsValue: true }
-    graph.addProcessor(name, [node], operators.branch(children, restChild), keeps)
+    graph.addProcessor(name, [node], { create: operators.branch(children, restChild), ...keeps })
     const streams: Record<string, KStream<K, V, Has>> = {}
     const open = (branch: string, child: string): void => {
-      graph.addProcessor(child, [name], operators.passThrough(), keeps)
+      graph.addProcessor(child, [name], { create: operators.passThrough(), ...keeps })
       streams[branch] = new KStream({ ...this.place, node: child, lineage: child })
     }
     for (const { branch, child } of children) open(branch, child)
@@ -391,7 +395,8 @@ export class KStream<K, V, Has extends StreamTraits = never> {
   }
 
   /**
-   * Writes the stream to a topic; it ends here. The topic has to exist.
+   * Writes the stream to a topic; it ends here. A topic that does not exist is created, with as many
+   * partitions as the tasks that write it; one that a function chooses has to exist.
    *
    * @param topic - its name, or a function that chooses it for each record
    * @param options - `key` and `value` (required where no serde is known), `partitioner`, `name`
@@ -711,11 +716,10 @@ export function addTable<K, V>(place: Place<K, V>, plan: TablePlan): KTable<K, V
     },
     store.name !== undefined,
   )
-  const create = (): unknown =>
-    tableSource({
-      store: rows.kept ? rows.definition.name : null,
-      keepsBefore: rows.keepsBefore,
-    })()
-  graph.addProcessor(name, [place.node], create, { stores: [rows], keepsKey: true })
+  graph.addTableProcessor(name, place.node, rows, {
+    create: ({ store, kept, keepsBefore }) =>
+      tableSource({ store: kept ? store : null, keepsBefore }),
+    keepsKey: true,
+  })
   return new KTable({ ...place, node: name, lineage: plan.lineage }, rows)
 }

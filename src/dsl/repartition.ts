@@ -27,14 +27,18 @@ export function repartitionThrough<K, V>(
   place: Place<unknown, unknown>,
   plan: RepartitionPlan<K, V>,
 ): Place<K, V> {
-  const { graph, lineage } = place
+  const { graph } = place
   const { name, call, key, value } = plan
   const topic = `${name}-repartition`
   graph.addRepartitionTopic({ name: topic, partitions: plan.partitions ?? null }, call)
   let upstream = place.node
   if (!plan.keepsNullKeys) {
     upstream = graph.operators.derive(`${topic}-filter`, call)
-    graph.addProcessor(upstream, [place.node], dropNullKeys(), { keepsKey: true, keepsValue: true })
+    graph.addProcessor(upstream, [place.node], {
+      create: dropNullKeys(),
+      keepsKey: true,
+      keepsValue: true,
+    })
   }
   const sink = {
     kind: 'sink',
@@ -59,7 +63,7 @@ export function repartitionThrough<K, V>(
   return {
     graph,
     node: source.name,
-    lineage: name === '' ? lineage : name,
+    lineage: name,
     topics: [topic],
     key,
     value,

@@ -1,0 +1,259 @@
+import { describe, expect, test } from 'vitest'
+import { hopping, json, StreamsBuilder, text, tumbling } from '../../src/index.ts'
+
+/** Calls as JavaScript may make them. */
+// biome-ignore lint/suspicious/noExplicitAny: what the types forbid is what is tested here
+type Untyped = any
+
+const builder = (): Untyped => new StreamsBuilder()
+const lines = (): Untyped => builder().stream('lines', { key: text, value: text })
+const grouped = (): Untyped => lines().groupByKey()
+
+const cases: [string, () => unknown, Error][] = [
+  [
+    'a topic that is none',
+    () => builder().stream(5),
+    new TypeError(`topic of stream(...) is 5; pass a topic, or an array of at least one`),
+  ],
+  [
+    'no topics',
+    () => builder().stream([]),
+    new TypeError(
+      `topic of stream(...) is an array of 0; pass a topic, or an array of at least one`,
+    ),
+  ],
+  [
+    'a topic with a space',
+    () => builder().stream('a b'),
+    new RangeError(
+      `topic of stream('a b') is 'a b', with ' ' at 1; use letters, digits, '.', '_' and '-'`,
+    ),
+  ],
+  [
+    'an option that does not exist',
+    () => builder().stream('lines', { serde: text }),
+    new TypeError(
+      `stream('lines') has no option 'serde'; its options are key, value, timestamp, offsetReset, name`,
+    ),
+  ],
+  [
+    'a serde that was not made',
+    () => builder().stream('lines', { value: json }),
+    new TypeError(
+      `option value of stream('lines') is function json, not a serde; call it if it makes one: { value: json() }`,
+    ),
+  ],
+  [
+    'a serde that is none',
+    () => lines().to('out', { key: 'text' }),
+    new TypeError(
+      `option key of to('out') on 'lines' is 'text', not a serde; pass one such as text or json()`,
+    ),
+  ],
+  [
+    'an offset reset that does not exist',
+    () => builder().stream('lines', { offsetReset: 'none' }),
+    new TypeError(`option offsetReset of stream('lines') is 'none'; pass 'earliest' or 'latest'`),
+  ],
+  [
+    'a topic read in two ways',
+    () => {
+      const program = builder()
+      program.stream('lines', { value: text })
+      program.stream('lines', { value: json() })
+    },
+    new TypeError(
+      `stream('lines') reads topic 'lines', which source 'lines' reads with other value serde; use that stream, or read both in the same way`,
+    ),
+  ],
+  [
+    'topics that overlap',
+    () => {
+      const program = builder()
+      program.stream(['a', 'b'])
+      program.stream('b')
+    },
+    new TypeError(
+      `stream('b') reads topic 'b', which source 'a-b' reads with other topics beside it; use that stream, or read both in the same way`,
+    ),
+  ],
+  [
+    'a predicate that is no function',
+    () => lines().filter('x'),
+    new TypeError(
+      `predicate of filter(...) on 'lines' is 'x'; pass a function such as (key, value) => value !== null`,
+    ),
+  ],
+  [
+    'no mapper',
+    () => lines().mapValues(),
+    new TypeError(
+      `mapper of mapValues(...) on 'lines' is undefined; pass a function such as (value, key) => value`,
+    ),
+  ],
+  [
+    'options that are none',
+    () => lines().peek(() => {}, 'name'),
+    new TypeError(
+      `options of peek(...) on 'lines' is 'name'; pass an object such as { name: ... }`,
+    ),
+  ],
+  [
+    'no branches',
+    () => lines().split({}),
+    new TypeError(
+      `branches of split(...) on 'lines' is an object; pass predicates by name: { failed: (key, value) => ... }`,
+    ),
+  ],
+  [
+    'a default that is a branch',
+    () => lines().split({ a: () => true }, { default: 'a' }),
+    new TypeError(
+      `option default of split(...) on 'lines' is 'a', which is a branch; use another name`,
+    ),
+  ],
+  [
+    'no partitions',
+    () => lines().repartition({ partitions: 0 }),
+    new RangeError(
+      `option partitions of repartition(...) on 'lines' is 0; pass a whole number from 1`,
+    ),
+  ],
+  [
+    'windows that are none',
+    () => grouped().windowedBy('1m'),
+    new TypeError(
+      `windows of windowedBy(...) is '1m'; pass tumbling('1m') or hopping('5m', { advance: '1m' })`,
+    ),
+  ],
+  [
+    'an aggregator that is no function',
+    () => grouped().aggregate(() => 0, { value: text }),
+    new TypeError(
+      `aggregator of aggregate(...) on 'lines' is an object; pass a function such as (key, value, aggregate) => aggregate + value`,
+    ),
+  ],
+  [
+    'an emission that does not exist',
+    () => grouped().count({ emit: 'close' }),
+    new TypeError(`option emit of count(...) on 'lines' is 'close'; pass 'updates' or 'commit'`),
+  ],
+  [
+    'a storage that does not exist',
+    () => grouped().count({ store: { storage: 'disk' } }),
+    new TypeError(`store storage of count(...) on 'lines' is 'disk'; pass 'rocksdb' or 'memory'`),
+  ],
+  [
+    'a serde for a count',
+    () => grouped().count({ value: text }),
+    new TypeError(`count(...) on 'lines' has no option 'value'; its options are name, store, emit`),
+  ],
+  [
+    'windows kept for less than they take records',
+    () =>
+      grouped()
+        .windowedBy(tumbling('1m', { grace: '1m' }))
+        .count({ store: { retention: '1m' } }),
+    new RangeError(
+      `store retention of count(...) on 'lines' is 60000 ms; windows take records for 120000 ms (size + grace), so keep them at least that long`,
+    ),
+  ],
+  [
+    'a join of streams without a window',
+    () => {
+      const stream = lines()
+      stream.join(stream, () => 0)
+    },
+    new TypeError(
+      `join(...) on 'lines' of two streams needs a window; pass { within: '10s' }, or before and after`,
+    ),
+  ],
+  [
+    'a join window that ends before it starts',
+    () => {
+      const stream = lines()
+      stream.join(stream, () => 0, { before: -2000, after: '1s' })
+    },
+    new RangeError(
+      `join(...) on 'lines' has before -2000 ms and after 1000 ms: the window would end before it starts; their sum must not be negative`,
+    ),
+  ],
+  [
+    'a join with nothing',
+    () => lines().join(undefined, () => 0),
+    new TypeError(`other of join(...) on 'lines' is undefined; pass a stream or a table`),
+  ],
+  [
+    'a join of two programs',
+    () => lines().join(lines(), () => 0, { within: 1 }),
+    new TypeError(
+      `other of join(...) on 'lines' is of another StreamsBuilder; build both sides with one`,
+    ),
+  ],
+  [
+    'a merge with a table',
+    () => {
+      const program = builder()
+      program.stream('a').merge(program.table('b'))
+    },
+    new TypeError(`other of merge(...) on 'a' is a KTable; pass a stream`),
+  ],
+  [
+    'a join with a table of windows',
+    () => {
+      const stream = lines()
+      stream.join(stream.groupByKey().windowedBy(tumbling(1)).count({ store: 'w' }), () => 0)
+    },
+    new TypeError(
+      `join(...) on 'lines' looks rows up in a table of windows ('w'); join with toStream().toTable() of it`,
+    ),
+  ],
+  [
+    'a table of several topics',
+    () => builder().table(['a', 'b']),
+    new TypeError(`topic of table(an array of 2) is an array of 2; a table reads one topic`),
+  ],
+  [
+    'a window of no size',
+    () => tumbling(0),
+    new RangeError(`size of tumbling(...) is 0; pass a duration above zero`),
+  ],
+  [
+    'a duration that is none',
+    () => tumbling('1 minute' as never),
+    new RangeError(
+      `size of tumbling(...) is "1 minute"; write whole milliseconds as a number, or '500ms', '10s', '5m', '2h', '7d'`,
+    ),
+  ],
+  [
+    'a window without its advance',
+    () => hopping('1m', undefined as never),
+    new TypeError(`hopping(...) needs option advance; pass { advance: '1m' }, or use tumbling`),
+  ],
+  [
+    'an advance beyond the size',
+    () => hopping('1m', { advance: '2m' }),
+    new RangeError(
+      `option advance of hopping(...) is 120000 ms and the size 60000 ms; with a larger advance records between windows would be lost`,
+    ),
+  ],
+  [
+    'a program without a source',
+    () => builder().build(),
+    new TypeError('the topology reads no topic; begin with stream(...) or table(...)'),
+  ],
+]
+
+describe('an error at the call', () => {
+  test.each(cases)('names the argument, the value and the fix: %s', (_what, call, error) => {
+    expect(call).toThrow(error)
+  })
+
+  test('leaves nothing of the call behind in what was said before', () => {
+    const program = new StreamsBuilder()
+    const stream = program.stream('lines', { key: text, value: text })
+    expect(() => stream.groupByKey().count({ store: 'bad name' })).toThrow(RangeError)
+    stream.groupByKey().count({ store: 'good-name' })
+    expect(program.build().stores.map(({ name }) => name)).toEqual(['good-name'])
+  })
+})
