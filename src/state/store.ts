@@ -84,7 +84,10 @@ export interface StateStore {
    * may be put between the drain and this: the byte store holds committed rows.
    */
   save(batch: ByteBatch): void
-  /** Lets go of clean rows beyond the buffer's budget; after a save's write, or between batches. */
+  /**
+   * Lets go of clean rows beyond the buffer's budget. Never while a save's write is in flight, since
+   * the rows could not be read back yet: `TaskState.evict` sees to that.
+   */
   evict(): void
   /** Applies one changelog record read back at restore; `value` null deletes. */
   restore(batch: ByteBatch, key: ByteRange, value: ByteRange | null, timestamp: number): void

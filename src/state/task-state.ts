@@ -63,6 +63,8 @@ export class TaskState {
   readonly #databases: ReadonlyMap<StorageKind, ByteStore>
   readonly #stores = new Map<string, OpenStore>()
   readonly #offsets = new Map<string, number>()
+  /** Saves whose write is in flight. */
+  #saving = 0
 
   private constructor(location: string, databases: ReadonlyMap<StorageKind, ByteStore>) {
     this.location = location
@@ -135,7 +137,22 @@ export class TaskState {
       }
       if (!batch.isEmpty) writes.push(bytes.write(batch))
     }
-    await Promise.all(writes)
+    this.#saving++
+    try {
+      await Promise.all(writes)
+    } finally {
+      this.#saving--
+    }
+    this.evict()
+  }
+
+  /**
+   * Lets go of clean rows beyond the stores' budgets. `save` does it; call it between batches when
+   * reads fill the buffers faster than that. While a save is under way it does nothing: the byte
+   * store would still answer with the rows before.
+   */
+  evict(): void {
+    if (this.#saving > 0) return
     for (const { store } of this.#stores.values()) store.evict()
   }
 

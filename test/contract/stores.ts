@@ -624,6 +624,19 @@ export function storesContract(storage: StorageKind): void {
     })
 
     describe('task state', () => {
+      it('evicts nothing while a save is under way', async () => {
+        task.budgetBytes = 1
+        await task.reopen()
+        table().put('a', { n: 1 }, 1)
+        task.drain()
+        const saved = task.save()
+        task.state.evict()
+        expect(table().get('a')).toMatchObject({ value: { n: 1 } })
+        await saved
+        expect(table().bufferedBytes()).toBe(0)
+        expect(await valueAt('a')).toBe(1)
+      })
+
       it('takes a store that was added, and keeps the rows of the others', async () => {
         table().put('a', { n: 1 }, 1)
         await task.commit()

@@ -132,6 +132,19 @@ describe('RocksDB', () => {
     await reopened.close()
   })
 
+  it('lets scans beyond the bound wait, and ends those that wait at a close', async () => {
+    const store = await open()
+    await putAll(store, Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`k${i}`, 'v'])))
+    const scans = Array.from({ length: 66 }, () => store.scan({})[Symbol.asyncIterator]())
+    const first = scans.map((scan) => scan.next())
+    await Promise.all(first.slice(0, 64))
+    await scans[0]?.return?.()
+    expect((await first[64])?.done).toBe(false)
+    const waiting = expect(first[65]).rejects.toMatchObject({ code: 'streams-state-invalid' })
+    await store.close()
+    await waiting
+  })
+
   it('destroys the folder', async () => {
     const store = await open()
     await putAll(store, { a: '1' })
