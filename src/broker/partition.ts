@@ -8,7 +8,7 @@
  * - After `retire` nothing is appended any more, and everyone who waited has been told.
  */
 import type { PartitionLog } from '../log/partition-log.ts'
-import { Refusal } from './refusal.ts'
+import { Refusal, refusalOf } from './refusal.ts'
 
 export interface TopicPartition {
   readonly topic: string
@@ -78,7 +78,7 @@ export class Partition implements TopicPartition {
     try {
       await this.log.flush()
     } catch (error) {
-      if (!this.retired) throw error
+      if (!this.retired) throw refusalOf(error)
     }
   }
 }

@@ -14,6 +14,7 @@ import type { ByteWriter } from '../record/byte-writer.ts'
 import { NO_HEADERS } from '../record/record.ts'
 import { BatchReader, BatchWriter } from '../record/record-batch.ts'
 import type { Partition } from './partition.ts'
+import { refusalOf } from './refusal.ts'
 
 export const OFFSETS_TOPIC = '__consumer_offsets'
 export const TRANSACTIONS_TOPIC = '__transaction_state'
@@ -119,8 +120,12 @@ export class StateTopic {
       isTransactional: producer !== null,
       compression: 'none',
     })
+    try {
+      this.partition.writable().append(batch)
+    } catch (error) {
+      throw refusalOf(error)
+    }
     this.bytesSinceRewrite += batch.length
-    this.partition.writable().append(batch)
     this.partition.grown(batch.length)
   }
 
