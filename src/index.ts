@@ -18,20 +18,20 @@ export {
 export { Producer, type ProducerOptions } from './client/producer.ts'
 export { type Clock, systemClock } from './clock.ts'
 export type { AggregationOptions, WindowAggregationOptions } from './dsl/aggregation.ts'
+export type { BranchPredicate } from './dsl/branches.ts'
 export type { TableJoinOptions, WindowJoinOptions } from './dsl/joins.ts'
 export { KGroupedStream } from './dsl/k-grouped-stream.ts'
-export {
-  type BranchPredicate,
-  type GroupOptions,
-  KStream,
-  type RepartitionOptions,
-  type SinkOptions,
-  type SplitOptions,
-  type ToTableOptions,
-} from './dsl/k-stream.ts'
+export { KStream } from './dsl/k-stream.ts'
 export { KTable, type NameOptions } from './dsl/k-table.ts'
 export type { StreamTraits, TableTraits } from './dsl/serde-options.ts'
 export type { StoreOptions, WindowStoreOptions } from './dsl/store-options.ts'
+export type {
+  GroupOptions,
+  RepartitionOptions,
+  SinkOptions,
+  SplitOptions,
+  ToTableOptions,
+} from './dsl/stream-options.ts'
 export { type SourceOptions, StreamsBuilder, type TableOptions } from './dsl/streams-builder.ts'
 export { TimeWindowedKStream } from './dsl/time-windowed-k-stream.ts'
 export {

@@ -107,6 +107,7 @@ function prepare<K, V, A>(place: Place<K, V>, plan: AggregationPlan<K, V, A>) {
   const { verb, call, options = {}, known } = plan
   checkOptions(options, call, verb === 'count' ? COUNT_OPTIONS : OPTIONS)
   const { graph } = place
+  graph.addCoPartitioning(place.topics, call)
   const store = readStoreOptions(options.store, call)
   const name = graph.name(store.name ?? place.lineage, verb, options.name)
   const basics = storeBasics(graph, store, name, call)

@@ -104,6 +104,7 @@ export function joinStreams<K, V, O, R>(
     value: otherValue,
     partitions,
   })
+  checkKeys(own.key, other.key, call)
   graph.addCoPartitioning([...own.topics, ...other.topics], call)
 
   const { name: storeName, ...store } = readStoreOptions(options?.store, call)
@@ -208,6 +209,7 @@ export function joinTable<K, V, T, R>(
         keepsNullKeys: left,
       })
     : place
+  checkKeys(input.key, table.key, call)
   graph.addCoPartitioning([...input.topics, ...table.topics], call)
   graph.addProcessor(name, [input.node], {
     create: streamTableJoin({ store: rows.definition.name, joiner, left }),
@@ -231,16 +233,26 @@ function ownPartitions<K, V>(
   return place.rekeyed ? repartitionThrough<K, V>(place, plan) : place
 }
 
-/** Stops a join with something that is neither a stream nor a table, or of another program. */
+/** Stops what is neither a stream nor a table where one is needed, or one of another program. */
 export function checkOther(
-  other: unknown,
-  isKind: boolean,
   graph: unknown,
-  call: string,
-  kinds: string,
+  other: unknown,
+  { call, kinds, isKind }: { call: string; kinds: string; isKind: boolean },
 ): void {
   if (!isKind) throw new TypeError(`other of ${call} is ${show(other)}; pass ${kinds}`)
   if ((other as { place: { graph: unknown } }).place.graph !== graph) {
     throw new TypeError(`other of ${call} is of another StreamsBuilder; build both sides with one`)
   }
+}
+
+/** Serdes that write a number or text each in its own way: equal keys have different bytes. */
+const PLAIN_SERDES = new Set(['int32', 'int64', 'float32', 'float64', 'text', 'json', 'bytes'])
+
+/** Stops a join whose sides write equal keys differently: they would never meet. */
+function checkKeys(left: Serde<unknown> | null, right: Serde<unknown> | null, call: string): void {
+  if (left === null || right === null || left.name === right.name) return
+  if (!PLAIN_SERDES.has(left.name) || !PLAIN_SERDES.has(right.name)) return
+  throw new TypeError(
+    `${call} has keys written as ${left.name} on the left and as ${right.name} on the right, so equal keys never meet; write one side with the other's serde, by repartition({ key: ${right.name} })`,
+  )
 }

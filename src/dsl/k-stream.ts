@@ -8,14 +8,14 @@
  * - Functions of a value only take the value first, `(value, key)`; all others take `(key, value)`.
  */
 
-import { tableSource } from '../operators/table-source.ts'
 import * as operators from '../operators/transform.ts'
 import type { StreamRecord } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
-import { checkName, show } from '../topology/names.ts'
 import type { Partitioner, SinkNode } from '../topology/topology.ts'
 import { checkFunction, checkOptions, checkTopic } from './arguments.ts'
+import { type BranchPredicate, type BranchValue, readBranches } from './branches.ts'
 import { extend, type Place, type StoreDraft } from './graph.ts'
+import { grouping } from './grouping.ts'
 import {
   checkOther,
   joinStreams,
@@ -24,7 +24,7 @@ import {
   type WindowJoinOptions,
 } from './joins.ts'
 import { KGroupedStream } from './k-grouped-stream.ts'
-import { KTable, type NameOptions } from './k-table.ts'
+import { addTable, KTable, type NameOptions } from './k-table.ts'
 import { repartitionThrough } from './repartition.ts'
 import {
   type KeyOption,
@@ -41,57 +41,15 @@ import {
   type TableTraits,
   type ValueOption,
 } from './serde-options.ts'
-import { readStoreOptions, type StoreOptions, storeBasics } from './store-options.ts'
+import { readStoreOptions } from './store-options.ts'
+import type {
+  GroupOptions,
+  RepartitionOptions,
+  SinkOptions,
+  SplitOptions,
+  ToTableOptions,
+} from './stream-options.ts'
 import { windowedPartitioner } from './windowed-partitioner.ts'
-
-/** Options of `to`, serdes aside. */
-export interface SinkOptions<K, V> {
-  /** Name of the operator. Default: its lineage. */
-  readonly name?: string | undefined
-  /**
-   * Chooses the partition. Default: by the hash of the key (Kafka's murmur2), of the key inside
-   * for windowed keys; in turn for records without a key.
-   */
-  readonly partitioner?: Partitioner<K, V> | undefined
-}
-
-/** Options of `repartition`, serdes aside. */
-export interface RepartitionOptions<K, V> extends SinkOptions<K, V> {
-  /** Partitions of the topic. Default: as many as the topics upstream. */
-  readonly partitions?: number | undefined
-}
-
-/** Options of `groupBy` and `groupByKey`, serdes aside. */
-export interface GroupOptions {
-  /** Name of the grouping; a repartition topic, if one is needed, is `<name>-repartition`. */
-  readonly name?: string | undefined
-  /** Partitions of the repartition topic. Default: as many as the topics upstream. */
-  readonly partitions?: number | undefined
-}
-
-/** Options of `toTable`, serdes aside. */
-export interface ToTableOptions {
-  /** Name of the operator. Default: its lineage. */
-  readonly name?: string | undefined
-  /** The store of the rows, by name or with more. Default: kept when looked up, named by lineage. */
-  readonly store?: string | StoreOptions | undefined
-}
-
-/** Options of `split`. */
-export interface SplitOptions<Rest extends string> {
-  /** Name of the branch that takes what no predicate does. Default: those records are left out. */
-  readonly default?: Rest | undefined
-  /** Name of the operator; branches are `<name>-<branch>`. Default: its lineage. */
-  readonly name?: string | undefined
-}
-
-/** Decides whether a record belongs to a branch; a type guard narrows the values of the branch. */
-export type BranchPredicate<K, V> = (key: K, value: V) => boolean
-
-type Guard<V, B extends V> = (key: never, value: V) => value is B
-
-/** The values of a branch: those its type guard lets through, or all. */
-type BranchValue<Predicate, V> = Predicate extends Guard<V, infer B> ? B : V
 
 /** What is known of two streams merged: what holds for both, with the first one's serdes. */
 type MergedTraits<K, V, Has, K2, V2, Has2> =
@@ -146,8 +104,14 @@ export class KStream<K, V, Has extends StreamTraits = never> {
   ): KStream<K, Narrow, Has>
   filter(predicate: (key: K, value: V) => boolean, options?: NameOptions): KStream<K, V, Has>
   filter(predicate: (key: K, value: V) => boolean, options?: NameOptions): KStream<K, V, Has> {
-    this.#check('filter', predicate, 'predicate', '(key, value) => value !== null', options)
-    return this.#next('filter', options, operators.filter(predicate), true, true)
+    return this.#step('filter', options, {
+      argument: 'predicate',
+      given: predicate,
+      example: '(key, value) => value !== null',
+      create: operators.filter(predicate),
+      keepsKey: true,
+      keepsValue: true,
+    })
   }
 
   /**
@@ -159,8 +123,14 @@ export class KStream<K, V, Has extends StreamTraits = never> {
    * ```
    */
   filterNot(predicate: (key: K, value: V) => boolean, options?: NameOptions): KStream<K, V, Has> {
-    this.#check('filterNot', predicate, 'predicate', '(key, value) => value === null', options)
-    return this.#next('filterNot', options, operators.filterNot(predicate), true, true)
+    return this.#step('filterNot', options, {
+      argument: 'predicate',
+      given: predicate,
+      example: '(key, value) => value === null',
+      create: operators.filterNot(predicate),
+      keepsKey: true,
+      keepsValue: true,
+    })
   }
 
   /**
@@ -177,8 +147,14 @@ export class KStream<K, V, Has extends StreamTraits = never> {
     mapper: (key: K, value: V) => readonly [KOut, VOut],
     options?: NameOptions,
   ): KStream<KOut, VOut> {
-    this.#check('map', mapper, 'mapper', '(key, value) => [key, value]', options)
-    return this.#next('map', options, operators.map(mapper), false, false)
+    return this.#step('map', options, {
+      argument: 'mapper',
+      given: mapper,
+      example: '(key, value) => [key, value]',
+      create: operators.map(mapper),
+      keepsKey: false,
+      keepsValue: false,
+    })
   }
 
   /**
@@ -194,8 +170,14 @@ export class KStream<K, V, Has extends StreamTraits = never> {
     mapper: (value: V, key: K) => VOut,
     options?: NameOptions,
   ): KStream<K, VOut, Exclude<Has, 'value'>> {
-    this.#check('mapValues', mapper, 'mapper', '(value, key) => value', options)
-    return this.#next('mapValues', options, operators.mapValues(mapper), true, false)
+    return this.#step('mapValues', options, {
+      argument: 'mapper',
+      given: mapper,
+      example: '(value, key) => value',
+      create: operators.mapValues(mapper),
+      keepsKey: true,
+      keepsValue: false,
+    })
   }
 
   /**
@@ -212,8 +194,14 @@ export class KStream<K, V, Has extends StreamTraits = never> {
     mapper: (key: K, value: V) => Iterable<readonly [KOut, VOut]>,
     options?: NameOptions,
   ): KStream<KOut, VOut> {
-    this.#check('flatMap', mapper, 'mapper', '(key, value) => [[key, value]]', options)
-    return this.#next('flatMap', options, operators.flatMap(mapper), false, false)
+    return this.#step('flatMap', options, {
+      argument: 'mapper',
+      given: mapper,
+      example: '(key, value) => [[key, value]]',
+      create: operators.flatMap(mapper),
+      keepsKey: false,
+      keepsValue: false,
+    })
   }
 
   /**
@@ -229,8 +217,14 @@ export class KStream<K, V, Has extends StreamTraits = never> {
     mapper: (value: V, key: K) => Iterable<VOut>,
     options?: NameOptions,
   ): KStream<K, VOut, Exclude<Has, 'value'>> {
-    this.#check('flatMapValues', mapper, 'mapper', '(value, key) => [value]', options)
-    return this.#next('flatMapValues', options, operators.flatMapValues(mapper), true, false)
+    return this.#step('flatMapValues', options, {
+      argument: 'mapper',
+      given: mapper,
+      example: '(value, key) => [value]',
+      create: operators.flatMapValues(mapper),
+      keepsKey: true,
+      keepsValue: false,
+    })
   }
 
   /**
@@ -245,8 +239,14 @@ export class KStream<K, V, Has extends StreamTraits = never> {
     selector: (key: K, value: V) => KOut,
     options?: NameOptions,
   ): KStream<KOut, V, Extract<Has, 'value'>> {
-    this.#check('selectKey', selector, 'selector', '(key, value) => value.id', options)
-    return this.#next('selectKey', options, operators.selectKey(selector), false, true)
+    return this.#step('selectKey', options, {
+      argument: 'selector',
+      given: selector,
+      example: '(key, value) => value.id',
+      create: operators.selectKey(selector),
+      keepsKey: false,
+      keepsValue: true,
+    })
   }
 
   /**
@@ -259,8 +259,14 @@ export class KStream<K, V, Has extends StreamTraits = never> {
    * ```
    */
   peek(action: (key: K, value: V) => void, options?: NameOptions): KStream<K, V, Has> {
-    this.#check('peek', action, 'action', '(key, value) => console.log(key, value)', options)
-    return this.#next('peek', options, operators.peek(action), true, true)
+    return this.#step('peek', options, {
+      argument: 'action',
+      given: action,
+      example: '(key, value) => console.log(key, value)',
+      create: operators.peek(action),
+      keepsKey: true,
+      keepsValue: true,
+    })
   }
 
   /**
@@ -273,8 +279,14 @@ export class KStream<K, V, Has extends StreamTraits = never> {
    * ```
    */
   foreach(action: (key: K, value: V) => void, options?: NameOptions): void {
-    this.#check('foreach', action, 'action', '(key, value) => console.log(key, value)', options)
-    this.#next('foreach', options, operators.foreach(action), true, true)
+    this.#step('foreach', options, {
+      argument: 'action',
+      given: action,
+      example: '(key, value) => console.log(key, value)',
+      create: operators.foreach(action),
+      keepsKey: true,
+      keepsValue: true,
+    })
   }
 
   /**
@@ -293,7 +305,7 @@ export class KStream<K, V, Has extends StreamTraits = never> {
     const call = this.#call('merge')
     checkOptions(options, call, ['name'])
     const left = this.place
-    checkOther(other, other instanceof KStream, left.graph, call, 'a stream')
+    checkOther(left.graph, other, { call, kinds: 'a stream', isKind: other instanceof KStream })
     const right = other.place
     const { graph } = left
     const name = graph.name(left.lineage, 'merge', options?.name)
@@ -312,7 +324,8 @@ export class KStream<K, V, Has extends StreamTraits = never> {
       topics: [...new Set([...left.topics, ...right.topics])],
       key: right.key === null ? null : left.key,
       value: right.value === null ? null : left.value,
-      rekeyed: left.rekeyed || right.rekeyed,
+      // Keys of one type written in two ways lie in different partitions.
+      rekeyed: left.rekeyed || right.rekeyed || left.key?.name !== right.key?.name,
     })
   }
 
@@ -478,7 +491,9 @@ export class KStream<K, V, Has extends StreamTraits = never> {
   ): KGroupedStream<Present<K>, V, 'key' | 'value'> {
     const call = this.#call('groupByKey')
     checkOptions(options, call, ['key', 'value', 'name', 'partitions'])
-    return new KGroupedStream(grouping(this.place, 'groupByKey', call, options))
+    const { graph, lineage } = this.place
+    const derived = (): string => graph.repartitionName(lineage, 'groupByKey', call)
+    return new KGroupedStream(grouping(this.place, { lineage: derived, call, options }))
   }
 
   /**
@@ -515,7 +530,7 @@ export class KStream<K, V, Has extends StreamTraits = never> {
       keepsKey: false,
       keepsValue: true,
     })
-    return new KGroupedStream(grouping(place, null, call, options))
+    return new KGroupedStream(grouping(place, { lineage: () => place.lineage, call, options }))
   }
 
   /**
@@ -559,7 +574,8 @@ export class KStream<K, V, Has extends StreamTraits = never> {
     const call = this.#call('join')
     const isTable = other instanceof KTable
     const isStream = other instanceof KStream
-    checkOther(other, isTable || isStream, this.place.graph, call, 'a stream or a table')
+    const kinds = 'a stream or a table'
+    checkOther(this.place.graph, other, { call, kinds, isKind: isTable || isStream })
     if (isTable) return new KStream(this.#joinTable(other, joiner as Joiner, false, options))
     const right = (other as KStream<unknown, unknown>).place
     const left = this.place as Place<unknown, unknown>
@@ -585,7 +601,8 @@ export class KStream<K, V, Has extends StreamTraits = never> {
     ...[options]: OptionsArgument<TableJoinOptions & RepartitionSerdes<Present<K>, V, Has>>
   ): KStream<K, R, TableJoinTraits<Has>> {
     const call = this.#call('leftJoin')
-    checkOther(table, table instanceof KTable, this.place.graph, call, 'a table')
+    const isKind = table instanceof KTable
+    checkOther(this.place.graph, table, { call, kinds: 'a table', isKind })
     return new KStream(this.#joinTable(table, joiner as Joiner, true, options))
   }
 
@@ -604,24 +621,16 @@ export class KStream<K, V, Has extends StreamTraits = never> {
     return `${verb}(...) on '${this.place.lineage}'`
   }
 
-  #check(
-    verb: string,
-    value: unknown,
-    argument: string,
-    example: string,
-    options: NameOptions | undefined,
-  ): void {
-    checkFunction(value, this.#call(verb), argument, example)
-    checkOptions(options, this.#call(verb), ['name'])
-  }
-
-  #next<KOut, VOut, HasOut extends StreamTraits>(
+  /** A verb of one function: checks it and adds its node. */
+  #step<KOut, VOut, HasOut extends StreamTraits>(
     verb: string,
     options: NameOptions | undefined,
-    create: () => unknown,
-    keepsKey: boolean,
-    keepsValue: boolean,
+    step: StreamStep,
   ): KStream<KOut, VOut, HasOut> {
+    const call = this.#call(verb)
+    checkFunction(step.given, call, step.argument, step.example)
+    checkOptions(options, call, ['name'])
+    const { create, keepsKey, keepsValue } = step
     const name = options?.name
     return new KStream(extend(this.place, { verb, name, create, keepsKey, keepsValue }))
   }
@@ -638,88 +647,15 @@ export class KStream<K, V, Has extends StreamTraits = never> {
   }
 }
 
+/** What a verb of one function is made of. */
+interface StreamStep {
+  readonly argument: string
+  readonly given: unknown
+  /** What could be passed, as an error shows it. */
+  readonly example: string
+  readonly create: () => unknown
+  readonly keepsKey: boolean
+  readonly keepsValue: boolean
+}
+
 type Joiner = (value: unknown, other: unknown, key: unknown) => unknown
-
-/** Checks the branches of a split, keeping their order. */
-function readBranches<K, V>(
-  branches: object,
-  rest: string | undefined,
-  call: string,
-): { branch: string; predicate: (key: K, value: V) => boolean }[] {
-  if (typeof branches !== 'object' || branches === null || Object.keys(branches).length === 0) {
-    throw new TypeError(
-      `branches of ${call} is ${show(branches)}; pass predicates by name: { failed: (key, value) => ... }`,
-    )
-  }
-  if (rest !== undefined) {
-    checkName(rest, `option default of ${call}`)
-    if (Object.hasOwn(branches, rest)) {
-      throw new TypeError(
-        `option default of ${call} is '${rest}', which is a branch; use another name`,
-      )
-    }
-  }
-  return Object.entries(branches).map(([branch, predicate]) => {
-    checkName(branch, `branch of ${call}`)
-    checkFunction(predicate, call, `branch ${branch}`, '(key, value) => true')
-    return { branch, predicate }
-  })
-}
-
-/** Where the grouped records come out: through one repartition topic for all that is made of them. */
-function grouping<K, V, Has>(
-  place: Place<K, V>,
-  verb: string | null,
-  call: string,
-  options: (GroupOptions & SerdeOptions<Present<K>, V>) | undefined,
-): () => Place<Present<K>, V, Has> {
-  const { graph, lineage } = place
-  let input: Place<Present<K>, V> | undefined
-  return () => {
-    if (input) return input as Place<Present<K>, V, Has>
-    const key = serdeFor(options?.key, place.key as Serde<Present<K>> | null, call, 'key')
-    if (!place.rekeyed) {
-      const value = options?.value ?? place.value
-      input = { ...place, lineage: options?.name ?? lineage, key, value }
-      return input as Place<Present<K>, V, Has>
-    }
-    const derived = verb === null ? lineage : null
-    input = repartitionThrough<Present<K>, V>(place, {
-      name: options?.name ?? derived ?? graph.repartitionName(lineage, verb ?? '', call),
-      call,
-      key,
-      value: serdeFor(options?.value, place.value, call, 'value'),
-      partitions: options?.partitions,
-    })
-    return input as Place<Present<K>, V, Has>
-  }
-}
-
-export interface TablePlan {
-  readonly name: string
-  readonly lineage: string
-  readonly store: StoreOptions
-  readonly call: string
-}
-
-/** Adds a table below a place whose serdes are known. Its rows are kept when named or looked up. */
-export function addTable<K, V>(place: Place<K, V>, plan: TablePlan): KTable<K, V, 'key' | 'value'> {
-  const { graph } = place
-  const { name, store, call } = plan
-  const rows = graph.addStore(
-    {
-      kind: 'key-value',
-      ...storeBasics(graph, store, plan.lineage, call),
-      keySerde: place.key as Serde<unknown>,
-      valueSerde: place.value as Serde<unknown>,
-      keepsBefore: false,
-    },
-    store.name !== undefined,
-  )
-  graph.addTableProcessor(name, place.node, rows, {
-    create: ({ store, kept, keepsBefore }) =>
-      tableSource({ store: kept ? store : null, keepsBefore }),
-    keepsKey: true,
-  })
-  return new KTable({ ...place, node: name, lineage: plan.lineage }, rows)
-}

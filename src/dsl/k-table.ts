@@ -4,11 +4,13 @@
  * Journey: table(...), toTable or an aggregation -> [KTable] -> toStream, or a join that looks
  * rows up.
  */
-import { changesToStream } from '../operators/table-source.ts'
+import { changesToStream, tableSource } from '../operators/table-source.ts'
+import type { Serde } from '../record/serde.ts'
 import { checkOptions } from './arguments.ts'
 import { extend, type Place, type StoreDraft } from './graph.ts'
 import type { KStream } from './k-stream.ts'
 import type { StreamTraits, TableTraits } from './serde-options.ts'
+import { type StoreOptions, storeBasics } from './store-options.ts'
 
 /** Options of a verb that takes no more than a name. */
 export interface NameOptions {
@@ -68,4 +70,33 @@ export class KTable<K, V, Has extends TableTraits = never> {
     })
     return this.place.graph.openStream(place) as KStream<K, V, StreamTraits>
   }
+}
+
+export interface TablePlan {
+  readonly name: string
+  readonly lineage: string
+  readonly store: StoreOptions
+  readonly call: string
+}
+
+/** Adds a table below a place whose serdes are known. Its rows are kept when named or looked up. */
+export function addTable<K, V>(place: Place<K, V>, plan: TablePlan): KTable<K, V, 'key' | 'value'> {
+  const { graph } = place
+  const { name, store, call } = plan
+  const rows = graph.addStore(
+    {
+      kind: 'key-value',
+      ...storeBasics(graph, store, plan.lineage, call),
+      keySerde: place.key as Serde<unknown>,
+      valueSerde: place.value as Serde<unknown>,
+      keepsBefore: false,
+    },
+    store.name !== undefined,
+  )
+  graph.addTableProcessor(name, place.node, rows, {
+    create: ({ store, kept, keepsBefore }) =>
+      tableSource({ store: kept ? store : null, keepsBefore }),
+    keepsKey: true,
+  })
+  return new KTable({ ...place, node: name, lineage: plan.lineage }, rows)
 }

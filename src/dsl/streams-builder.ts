@@ -10,8 +10,8 @@ import { show } from '../topology/names.ts'
 import type { SourceNode, TimestampExtractor, Topology } from '../topology/topology.ts'
 import { checkFunction, checkOptions, checkTopic } from './arguments.ts'
 import { Graph, type Place } from './graph.ts'
-import { addTable, KStream } from './k-stream.ts'
-import type { KTable } from './k-table.ts'
+import { KStream } from './k-stream.ts'
+import { addTable, type KTable } from './k-table.ts'
 import type { Present } from './serde-options.ts'
 import { readStoreOptions, type StoreOptions } from './store-options.ts'
 
@@ -120,7 +120,8 @@ export class StreamsBuilder {
    * @throws TypeError when the program reads no topic
    * @example
    * ```ts
-   * const app = new Streams(builder.build(), { applicationId: 'web-stats', log: embedded({ directory: './data' }) })
+   * const topology = builder.build()
+   * console.log(topology.describe())
    * ```
    */
   build(): Topology {

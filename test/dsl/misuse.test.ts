@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { hopping, json, StreamsBuilder, text, tumbling } from '../../src/index.ts'
+import { hopping, int32, int64, json, StreamsBuilder, text, tumbling } from '../../src/index.ts'
 
 /** Calls as JavaScript may make them. */
 // biome-ignore lint/suspicious/noExplicitAny: what the types forbid is what is tested here
@@ -188,6 +188,17 @@ const cases: [string, () => unknown, Error][] = [
     () => lines().join(lines(), () => 0, { within: 1 }),
     new TypeError(
       `other of join(...) on 'lines' is of another StreamsBuilder; build both sides with one`,
+    ),
+  ],
+  [
+    'a join of keys that are written in two ways',
+    () => {
+      const program = builder()
+      const rows = program.table('rows', { key: int64, value: text })
+      program.stream('ints', { key: int32, value: text }).join(rows, () => 0)
+    },
+    new TypeError(
+      `join(...) on 'ints' has keys written as int32 on the left and as int64 on the right, so equal keys never meet; write one side with the other's serde, by repartition({ key: int64 })`,
     ),
   ],
   [

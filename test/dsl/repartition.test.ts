@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import {
   int32,
+  int64,
   json,
   type KStream,
   StreamsBuilder,
@@ -79,6 +80,16 @@ describe('a stateful verb repartitions', () => {
             .count(),
       ),
     ).toHaveLength(1)
+  })
+
+  test('after a merge of keys that are written in two ways', () => {
+    const merged = (builder: StreamsBuilder) =>
+      builder
+        .stream('ints', { key: int32, value: text })
+        .merge(builder.stream('longs', { key: int64, value: text }))
+    expect(topics((_lines, builder) => void merged(builder).groupByKey().count())).toEqual([
+      'ints-merge-groupByKey-repartition',
+    ])
   })
 
   test('not again after a repartition, and not for a sink', () => {
@@ -185,6 +196,18 @@ describe('co-partitioning', () => {
         topics: ['looked-up-left-repartition', 'rows'],
         operator: `join(...) on 'others-selectKey'`,
       },
+    ])
+  })
+
+  test('is asked of topics whose records are grouped together', () => {
+    const topology = program((lines, builder) => {
+      lines
+        .merge(builder.stream('others', { key: text, value: text }))
+        .groupByKey()
+        .count()
+    })
+    expect(topology.coPartitioning).toEqual([
+      { topics: ['lines', 'others'], operator: `count(...) on 'lines-merge'` },
     ])
   })
 
