@@ -76,6 +76,8 @@ async function ingestWhileProcessing(run: Run): Promise<number> {
   await app.start()
   const ended = new AbortController()
   const finished = app.finished.finally(() => ended.abort())
+  // It is waited for below; until then its failure only ends the ingest.
+  finished.catch(() => {})
   try {
     return await ingestInput(run, AbortSignal.any([run.stop, ended.signal]))
   } finally {

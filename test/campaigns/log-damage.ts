@@ -325,9 +325,15 @@ function checkOutcome(
   return seen
 }
 
-/** Flushed offsets stay; in the unflushed part the log ends before the damage. */
-function expectedEnd({ end, recoveryPoint }: Original, { batch }: Damage): number {
-  return batch === null || batch.baseOffset < recoveryPoint ? end : batch.baseOffset
+/**
+ * Flushed offsets stay; in the unflushed part the log ends before the damage. When the flushed part
+ * of the newest segment cannot be walked through, the unflushed part behind it is lost.
+ */
+function expectedEnd(original: Original, { batch, breaksSegment }: Damage): number {
+  const { end, recoveryPoint, batches } = original
+  if (batch === null) return end
+  if (batch.baseOffset >= recoveryPoint) return batch.baseOffset
+  return breaksSegment && batch.file === batches.at(-1)?.file ? recoveryPoint : end
 }
 
 /** Reads every offset; each answer is the record that was appended, or a refusal that is due. */

@@ -181,6 +181,13 @@ describe('the main job', () => {
     expect(written()).toBe(expected(Buffer.from(lines.slice(0, 231).join(''))))
   })
 
+  it('can be interrupted, says how to go on, and does', async () => {
+    const interrupted = runJob(args('--data', data), progress, AbortSignal.abort())
+    await expect(interrupted).rejects.toThrow('run it again on the same --data to go on')
+    expect(await run('--data', data)).toMatch(/lines 2,000, rejected 7/)
+    expect(written()).toBe(expected(Buffer.from(sample)))
+  })
+
   it('goes on in a file that was rotated while it was not running', async () => {
     writeFileSync(input, lines.slice(0, 50).join(''))
     await run('--input', input, '--data', data)

@@ -1,7 +1,9 @@
-import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 
 const MAIN = resolve(import.meta.dirname, '../../../examples/web-log/main.ts')
@@ -18,6 +20,27 @@ describe('the command of the main job', () => {
     expect(err).toBe('')
     expect(code).toBe(0)
     expect(out).toContain('lines 2,000, rejected 7, late 0, windows ')
+  })
+
+  it('stops following on SIGINT, with its report, and exits 0', async () => {
+    const data = mkdtempSync(join(tmpdir(), 'millrace-main-'))
+    try {
+      const argv = ['--conditions=development', MAIN, '--follow', '--data', data]
+      const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] })
+      let out = ''
+      child.stdout.on('data', (bytes) => {
+        out += bytes
+      })
+      const ended = once(child, 'close')
+      // The folder is begun after the signals are listened to.
+      while (!existsSync(join(data, 'web-log.json'))) await wait(20)
+      await wait(300)
+      child.kill('SIGINT')
+      expect(await ended).toEqual([0, null])
+      expect(out).toMatch(/lines [\d,]+, rejected \d, late 0, windows /)
+    } finally {
+      rmSync(data, { recursive: true })
+    }
   })
 
   it('explains itself', () => {
