@@ -39,7 +39,7 @@ export type RejectReason =
 //            host    ident   user    time          request                 status  bytes    the rest
 const LINE = /^(\S+) (\S+) (\S+) \[([^\]]+)\] "((?:[^"\\]|\\.)*)" (\d{3}) (\d+|-)( .*)?$/
 const REQUEST = /^\S+ (\S+) \S+$/
-const TIME = /^(\d{2})\/([A-Z][a-z]{2})\/(\d{4}):(\d{2}):(\d{2}):(\d{2}) ([+-])(\d{2})(\d{2})$/
+const TIME = /^\d\d\/[A-Z][a-z]{2}\/\d{4}:[0-2]\d:[0-5]\d:[0-5]\d [+-]\d\d[0-5]\d$/
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 
 export function parseLine(text: string): Line {
@@ -61,24 +61,40 @@ function reject(reason: RejectReason, text: string): Rejected {
 
 /** `17/May/2015:10:05:03 +0000` in milliseconds since the epoch; null when there is no such time. */
 export function parseTime(text: string): number | null {
-  const match = TIME.exec(text)
-  if (match === null) return null
-  const [day, year, hour, minute, second] = [1, 3, 4, 5, 6].map((group) => Number(match[group]))
-  const month = MONTHS.indexOf(match[2]!)
-  const zoneMinutes = Number(match[8]) * 60 + Number(match[9])
-  const midnight = Date.UTC(year!, month, day)
-  const exists =
-    year! >= 1970 &&
-    month >= 0 &&
-    new Date(midnight).getUTCDate() === day &&
-    hour! < 24 &&
-    minute! < 60 &&
-    second! < 60 &&
-    Number(match[9]) < 60
-  if (!exists) return null
-  const local = midnight + hour! * 3_600_000 + minute! * 60_000 + second! * 1000
-  const timestamp = local - (match[7] === '-' ? -1 : 1) * zoneMinutes * 60_000
+  if (!TIME.test(text)) return null
+  const hour = twoDigits(text, 12)
+  const midnight = midnightOf(text.slice(0, 11))
+  if (hour > 23 || midnight === null) return null
+  const minutes = hour * 60 + twoDigits(text, 15)
+  const zoneMinutes = twoDigits(text, 22) * 60 + twoDigits(text, 24)
+  const utcMinutes = text[21] === '-' ? minutes + zoneMinutes : minutes - zoneMinutes
+  const timestamp = midnight + utcMinutes * 60_000 + twoDigits(text, 18) * 1000
   return timestamp < 0 ? null : timestamp
+}
+
+/** The day asked for last: lines that follow each other nearly always share it. */
+let knownDay = ''
+let knownMidnight: number | null = null
+
+/** Start of a day such as `17/May/2015`, in milliseconds; null when the calendar does not have it. */
+function midnightOf(day: string): number | null {
+  if (day === knownDay) return knownMidnight
+  const [date, month, year] = [
+    Number(day.slice(0, 2)),
+    MONTHS.indexOf(day.slice(3, 6)),
+    Number(day.slice(7)),
+  ]
+  const midnight = Date.UTC(year, month, date)
+  const exists = year >= 1970 && month >= 0 && new Date(midnight).getUTCDate() === date
+  knownDay = day
+  knownMidnight = exists ? midnight : null
+  return knownMidnight
+}
+
+const ZERO = 48
+
+function twoDigits(text: string, at: number): number {
+  return (text.charCodeAt(at) - ZERO) * 10 + text.charCodeAt(at + 1) - ZERO
 }
 
 /** Reads the bytes of a line straight into what it means, so that each line is parsed once. */
