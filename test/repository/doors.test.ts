@@ -49,7 +49,10 @@ const CLOCK_EXCEPTIONS: Readonly<Record<string, string>> = {
 
 test('a package or module of Node enters through its door only', () => {
   const offences = sources.flatMap((source) =>
-    packagesOf(source.imports.map((one) => one.specifier), source.code)
+    packagesOf(
+      source.imports.map((one) => one.specifier),
+      source.code,
+    )
       .filter((name) => !mayEnter(name, source.path))
       .map((name) => `${source.path} imports ${name}`),
   )
@@ -77,7 +80,9 @@ test('an exception to the clock rule is needed by the file that has it', () => {
 })
 
 test('nothing is written to the console by the library', () => {
-  const offences = sources.filter((source) => /\bconsole\./.test(withoutStrings(source.code))).map((one) => one.path)
+  const offences = sources
+    .filter((source) => /\bconsole\./.test(withoutStrings(source.code)))
+    .map((one) => one.path)
   expect(offences).toEqual([])
 })
 

@@ -26,7 +26,17 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   operators: ['record', 'state', 'topology'],
   dsl: ['record', 'state', 'topology', 'operators'],
   runtime: ['record', 'state', 'topology', 'client'],
-  testing: ['record', 'state', 'topology', 'operators', 'dsl', 'client', 'runtime', 'log', 'broker'],
+  testing: [
+    'record',
+    'state',
+    'topology',
+    'operators',
+    'dsl',
+    'client',
+    'runtime',
+    'log',
+    'broker',
+  ],
 }
 
 /** What single files may import beyond their folder's line of the table. */
@@ -81,7 +91,11 @@ test('no cycle of imports exists among files, types included', () => {
 test('index files re-export and do nothing else', () => {
   const offences = sources
     .filter((source) => /(^|\/)index\.ts$/.test(source.path))
-    .filter((source) => source.code.replace(/export\s+(type\s+)?(\{[^}]*\}|\*)\s+from\s+'[^']+'/g, '').trim() !== '')
+    .filter(
+      (source) =>
+        source.code.replace(/export\s+(type\s+)?(\{[^}]*\}|\*)\s+from\s+'[^']+'/g, '').trim() !==
+        '',
+    )
     .map((source) => source.path)
   expect(offences).toEqual([])
 })

@@ -18,7 +18,10 @@ const sources = readSources()
 
 test('every file of src/ opens with what it is', () => {
   const offences = sources
-    .filter((source) => !/^\/\*\*\n( \*.*\n)+/.test(source.text) && !/^\/\*\* .* \*\/\n/.test(source.text))
+    .filter(
+      (source) =>
+        !/^\/\*\*\n( \*.*\n)+/.test(source.text) && !/^\/\*\* .* \*\/\n/.test(source.text),
+    )
     .map((source) => source.path)
   expect(offences).toEqual([])
 })
