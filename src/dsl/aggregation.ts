@@ -60,7 +60,7 @@ export function addAggregation<K, V, A>(
   plan: AggregationPlan<K, V, A>,
 ): TablePlace<K, A> {
   const { fold } = plan
-  const { basics, emit, name, lineage, value } = prepare(place, plan)
+  const { basics, emit, name, lineage, value } = prepare(place, plan, false)
   const rows = place.graph.addStore({
     kind: 'key-value',
     ...basics,
@@ -82,7 +82,7 @@ export function addWindowAggregation<K, V, A>(
   plan: AggregationPlan<K, V, A>,
 ): TablePlace<Windowed<K>, A> {
   const { fold } = plan
-  const { basics, emit, name, lineage, value, store } = prepare(place, plan)
+  const { basics, emit, name, lineage, value, store } = prepare(place, plan, true)
   const { sizeMs, graceMs } = windows
   const keySerde = place.key as Serde<K>
   const rows = place.graph.addStore({
@@ -103,12 +103,16 @@ export function addWindowAggregation<K, V, A>(
 }
 
 /** Checks the options and takes the names: the store's name, where given, is the lineage below. */
-function prepare<K, V, A>(place: Place<K, V>, plan: AggregationPlan<K, V, A>) {
+function prepare<K, V, A>(
+  place: Place<K, V>,
+  plan: AggregationPlan<K, V, A>,
+  keepsWindows: boolean,
+) {
   const { verb, call, options = {}, known } = plan
   checkOptions(options, call, verb === 'count' ? COUNT_OPTIONS : OPTIONS)
   const { graph } = place
   graph.addCoPartitioning(place.topics, call)
-  const store = readStoreOptions(options.store, call)
+  const store = readStoreOptions(options.store, call, keepsWindows)
   const name = graph.name(store.name ?? place.lineage, verb, options.name)
   const basics = storeBasics(graph, store, name, call)
   const value = serdeFor(options.value, known, call, 'value')

@@ -35,6 +35,10 @@ function sample(allowed: readonly string[]): string {
   return `{ ${allowed[0]}: ... }`
 }
 
+/**
+ * A function of the user. An async one would hand on its promise as if it were the answer; only
+ * `foreach` waits for it.
+ */
 export function checkFunction(
   value: unknown,
   call: string,
@@ -44,6 +48,11 @@ export function checkFunction(
   if (typeof value !== 'function') {
     throw new TypeError(
       `${argument} of ${call} is ${show(value)}; pass a function such as ${example}`,
+    )
+  }
+  if (value.constructor.name.startsWith('Async') && !call.startsWith('foreach')) {
+    throw new TypeError(
+      `${argument} of ${call} is async, so records would carry promises; pass a function that answers at once, such as ${example}`,
     )
   }
 }

@@ -12,7 +12,7 @@ import { windowJoin } from '../operators/window-join.ts'
 import type { Serde } from '../record/serde.ts'
 import { show } from '../topology/names.ts'
 import { checkFunction, checkOptions, signedMs } from './arguments.ts'
-import type { Place, StoreDraft } from './graph.ts'
+import type { Graph, Place, StoreDraft } from './graph.ts'
 import { repartitionThrough } from './repartition.ts'
 import { type SerdeOptions, serdeFor } from './serde-options.ts'
 import { readStoreOptions, type StoreOptions, storeBasics } from './store-options.ts'
@@ -79,7 +79,7 @@ function joinWindow(options: WindowJoinOptions | undefined, call: string): JoinW
   return { beforeMs, afterMs, graceMs: milliseconds(grace, `option grace of ${call}`) }
 }
 
-/** Joins two streams by key and time. */
+/** Joins two streams by key and time: a node and a store for each side, and one that merges them. */
 export function joinStreams<K, V, O, R>(
   left: Place<K, V>,
   right: Place<K, O>,
@@ -90,50 +90,35 @@ export function joinStreams<K, V, O, R>(
   const call = `join(...) on '${left.lineage}'`
   checkOptions(options, call, WINDOW_JOIN_OPTIONS)
   checkFunction(joiner, call, 'joiner', '(left, right, key) => ({ ...left, ...right })')
-  const { beforeMs, afterMs, graceMs } = joinWindow(options, call)
+  const window = joinWindow(options, call)
+  const { beforeMs, afterMs } = window
   const key = serdeFor(options?.key, left.key ?? right.key, call, 'key')
   const value = serdeFor(options?.value, left.value, call, 'value')
   const otherValue = serdeFor(options?.otherValue, right.value, call, 'otherValue')
   const name = graph.name(left.lineage, 'join', options?.name)
   const partitions = options?.partitions
-  const own = ownPartitions(left, { name: `${name}-left`, call, key, value, partitions })
-  const other = ownPartitions(right, {
-    name: `${name}-right`,
-    call,
-    key,
-    value: otherValue,
-    partitions,
-  })
+  const [leftName, rightName] = [`${name}-left`, `${name}-right`]
+  const own = ownPartitions(left, { name: leftName, call, key, value, partitions })
+  const other = ownPartitions(right, { name: rightName, call, key, value: otherValue, partitions })
   checkKeys(own.key, other.key, call)
-  graph.addCoPartitioning([...own.topics, ...other.topics], call)
+  const topics = [...new Set([...own.topics, ...other.topics])]
+  graph.addCoPartitioning(topics, call)
 
-  const { name: storeName, ...store } = readStoreOptions(options?.store, call)
-  const addStore = (side: string, valueSerde: Serde<unknown>): StoreDraft =>
-    graph.addStore({
-      kind: 'join',
-      ...storeBasics(
-        graph,
-        storeName === undefined ? store : { ...store, name: `${storeName}-${side}` },
-        `${name}-${side}`,
-        call,
-      ),
-      keySerde: key,
-      valueSerde,
-      retentionMs: beforeMs + afterMs + graceMs,
-      bucketMs: Math.max(BUCKET_MIN_MS, beforeMs + afterMs),
-    })
-  const stores = [addStore('left', value), addStore('right', otherValue)] as const
-  const [leftStore, rightStore] = stores.map(({ definition }) => definition.name) as [
-    string,
-    string,
-  ]
-
-  const leftNode = graph.operators.derive(`${name}-left`, call)
+  const store = { call, window, key, options: readStoreOptions(options?.store, call) }
+  const leftStore = addJoinStore(graph, { ...store, side: 'left', derived: leftName, value })
+  const rightStore = addJoinStore(graph, {
+    ...store,
+    side: 'right',
+    derived: rightName,
+    value: otherValue,
+  })
+  const stores = [leftStore, rightStore]
+  const leftNode = graph.operators.derive(leftName, call)
   graph.addProcessor(leftNode, [own.node], {
-    create: windowJoin({
+    create: windowJoin<K, V, O, R>({
       name,
-      ownStore: leftStore,
-      otherStore: rightStore,
+      ownStore: leftStore.definition.name,
+      otherStore: rightStore.definition.name,
       beforeMs,
       afterMs,
       joiner,
@@ -141,12 +126,12 @@ export function joinStreams<K, V, O, R>(
     stores,
     keepsKey: true,
   })
-  const rightNode = graph.operators.derive(`${name}-right`, call)
+  const rightNode = graph.operators.derive(rightName, call)
   graph.addProcessor(rightNode, [other.node], {
     create: windowJoin<K, O, V, R>({
       name,
-      ownStore: rightStore,
-      otherStore: leftStore,
+      ownStore: rightStore.definition.name,
+      otherStore: leftStore.definition.name,
       beforeMs: afterMs,
       afterMs: beforeMs,
       joiner: (own, other, key) => joiner(other, own, key),
@@ -154,13 +139,36 @@ export function joinStreams<K, V, O, R>(
     stores,
     keepsKey: true,
   })
-  graph.addProcessor(name, [leftNode, rightNode], {
-    create: passThrough(),
-    keepsKey: true,
-    keepsValue: true,
-  })
-  const topics = [...new Set([...own.topics, ...other.topics])]
+  const create = passThrough()
+  graph.addProcessor(name, [leftNode, rightNode], { create, keepsKey: true, keepsValue: true })
   return { graph, node: name, lineage: name, topics, key, value: null, rekeyed: false }
+}
+
+interface JoinStorePlan {
+  readonly side: 'left' | 'right'
+  /** Its name where the user gives none. */
+  readonly derived: string
+  readonly options: StoreOptions
+  readonly window: JoinWindow
+  readonly key: Serde<unknown>
+  readonly value: Serde<unknown>
+  readonly call: string
+}
+
+/** Records of one side, kept as long as one of the other side may still meet them. */
+function addJoinStore(graph: Graph, plan: JoinStorePlan): StoreDraft {
+  const { side, options, window, call } = plan
+  const { beforeMs, afterMs, graceMs } = window
+  const named =
+    options.name === undefined ? options : { ...options, name: `${options.name}-${side}` }
+  return graph.addStore({
+    kind: 'join',
+    ...storeBasics(graph, named, plan.derived, call),
+    keySerde: plan.key,
+    valueSerde: plan.value,
+    retentionMs: beforeMs + afterMs + graceMs,
+    bucketMs: Math.max(BUCKET_MIN_MS, beforeMs + afterMs),
+  })
 }
 
 /** Options of a stream-table join, serdes aside. */

@@ -32,13 +32,16 @@ export interface StoreBasics {
   readonly changelog: boolean
 }
 
-const STORE_OPTIONS = ['name', 'storage', 'changelog', 'retention']
+const STORE_OPTIONS = ['name', 'storage', 'changelog']
+const WINDOW_STORE_OPTIONS = [...STORE_OPTIONS, 'retention']
 
 /** Checks option `store`, a name or an object. */
 export function readStoreOptions(
   store: string | WindowStoreOptions | undefined,
   call: string,
+  keepsWindows = false,
 ): WindowStoreOptions {
+  const allowed = keepsWindows ? WINDOW_STORE_OPTIONS : STORE_OPTIONS
   if (store === undefined) return {}
   if (typeof store === 'string') return { name: checkName(store, `option store of ${call}`) }
   if (typeof store !== 'object' || store === null) {
@@ -47,9 +50,9 @@ export function readStoreOptions(
     )
   }
   for (const [option, value] of Object.entries(store)) {
-    if (!STORE_OPTIONS.includes(option)) {
+    if (!allowed.includes(option)) {
       throw new TypeError(
-        `option store of ${call} has no '${option}'; it has ${STORE_OPTIONS.join(', ')}`,
+        `option store of ${call} has no '${option}'; it has ${allowed.join(', ')}`,
       )
     }
     if (value === undefined) continue

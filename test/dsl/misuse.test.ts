@@ -85,6 +85,13 @@ const cases: [string, () => unknown, Error][] = [
     ),
   ],
   [
+    'an async mapper',
+    () => lines().mapValues(async (line: string) => line),
+    new TypeError(
+      `mapper of mapValues(...) on 'lines' is async, so records would carry promises; pass a function that answers at once, such as (value, key) => value`,
+    ),
+  ],
+  [
     'no mapper',
     () => lines().mapValues(),
     new TypeError(
@@ -142,6 +149,13 @@ const cases: [string, () => unknown, Error][] = [
     'a storage that does not exist',
     () => grouped().count({ store: { storage: 'disk' } }),
     new TypeError(`store storage of count(...) on 'lines' is 'disk'; pass 'rocksdb' or 'memory'`),
+  ],
+  [
+    'a retention without windows',
+    () => grouped().count({ store: { retention: '1d' } }),
+    new TypeError(
+      `option store of count(...) on 'lines' has no 'retention'; it has name, storage, changelog`,
+    ),
   ],
   [
     'a serde for a count',
