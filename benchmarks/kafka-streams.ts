@@ -8,7 +8,7 @@
  * never a figure.
  */
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -26,8 +26,9 @@ import { isLogName, isTopologyName } from './names.ts'
 import { type Running, run, runForJson, start } from './processes.ts'
 
 const PEER = join(import.meta.dirname, 'peers', 'kafka-streams')
-/** What the build makes last. */
-const BUILT = join(PEER, 'target', 'testlib', 'hamcrest-3.0.jar')
+const BUILT = join(PEER, 'target', 'lib', 'kafka-streams-peer-1.0.0.jar')
+/** What the build makes last: without it a build was interrupted. */
+const BUILT_LAST = join(PEER, 'target', 'testlib', 'hamcrest-3.0.jar')
 const JAVA_VERSION_MIN = 17
 /** The broker's controller listens this far above its port (see the script `broker`). */
 const CONTROLLER_PORT_STEP = 1000
@@ -99,6 +100,9 @@ interface Place {
 
 function kafkaStreams(options: EngineOptions, place: Place): Omit<Engine, 'stop'> {
   const loaded = new Set<string>()
+  let applications = 0
+  /** A name of its own for each run: what a group committed outlives its run by a session timeout. */
+  const nextApplication = (what: string): string => `peer-${what}-${++applications}`
   const atBroker = ['--bootstrap', place.bootstrap]
   const app = [...atBroker, '--state', place.state]
   if (options.commitIntervalMs !== null) {
@@ -125,7 +129,7 @@ function kafkaStreams(options: EngineOptions, place: Place): Omit<Engine, 'stop'
   }
 
   async function measureTopology(workload: string, guarantee: Guarantee): Promise<Figures> {
-    const appId = `peer-${workload}-${short(guarantee)}`
+    const appId = nextApplication(workload)
     const what = ['--workload', workload, '--guarantee', short(guarantee), '--app', appId]
     const line = await peerJson<RunLine>('run', ...what, ...measured)
     if (!line.drained || line.uncommitted !== 0 || line.dropped !== 0) {
@@ -179,7 +183,8 @@ function kafkaStreams(options: EngineOptions, place: Place): Omit<Engine, 'stop'
 
   async function measureLatency(guarantee: Guarantee): Promise<Figures> {
     const seconds = latencySeconds(options.scale)
-    const pipeline = await startLatencyApp(['--guarantee', short(guarantee), ...app])
+    const named = ['--guarantee', short(guarantee), '--app', nextApplication('latency')]
+    const pipeline = await startLatencyApp([...named, ...app])
     const pids = ['--app-pid', String(pipeline.pid), '--broker-pid', place.brokerPid]
     const rate = ['--rate', String(LATENCY_RATE), '--seconds', String(seconds.measured)]
     const drive = [...rate, '--warmup', String(seconds.warmUp), ...pids]
@@ -226,10 +231,17 @@ async function startLatencyApp(
 
 async function build(say: (text: string) => void): Promise<void> {
   requireTool('java', ['-version'], `Java ${JAVA_VERSION_MIN} or later (a JDK)`, javaVersion)
-  if (existsSync(BUILT)) return
+  if (existsSync(BUILT_LAST) && statSync(BUILT).mtimeMs > sourcesMtimeMs()) return
   requireTool('mvn', ['-version'], 'Apache Maven 3.6 or later', () => true)
   say('building the Kafka Streams peer with Maven (once; downloads its libraries)')
   await run('mvn', ['-q', '-B', '-f', join(PEER, 'pom.xml'), 'package'])
+}
+
+/** When a file that the build reads last changed. */
+function sourcesMtimeMs(): number {
+  const sources = readdirSync(join(PEER, 'src'), { recursive: true, encoding: 'utf8' })
+  const files = ['pom.xml', ...sources.map((name) => join('src', name))]
+  return Math.max(...files.map((name) => statSync(join(PEER, name)).mtimeMs))
 }
 
 function requireTool(

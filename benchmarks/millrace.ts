@@ -76,14 +76,15 @@ export function millrace(options: EngineOptions, profiles: string | null): Engin
     return figures
   }
 
-  /** Loads into a folder of another name first, so that an interrupted load is never used. */
+  /** Loads into a folder of another name first: an interrupted load is never used. */
   async function preload(workload: TopologyName): Promise<void> {
     ensureWorkload(dataDirectory, workload, scale)
     if (existsSync(preloaded(workload))) return
-    const partial = `${preloaded(workload)}.partial`
+    const partial = `${preloaded(workload)}.${process.pid}`
     rmSync(partial, { recursive: true, force: true })
     await step('load', { workload, file: dataFile(dataDirectory, workload), directory: partial })
-    renameSync(partial, preloaded(workload))
+    if (existsSync(preloaded(workload))) rmSync(partial, { recursive: true })
+    else renameSync(partial, preloaded(workload))
   }
 
   function preloaded(workload: TopologyName): string {

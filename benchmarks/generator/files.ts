@@ -4,7 +4,8 @@
  * A line of `NAME.tsv` is `topic TAB key TAB timestamp TAB value LF`; `NAME.json` holds the answers,
  * the number of records, the size and the SHA-256 of the file. The peer's `load` reads the same files.
  *
- * Invariant: `NAME.json` is written last, so a folder that has it has the whole data file too.
+ * Invariant: a file has its name only once it is whole, and `NAME.json` is written last: a folder that
+ * has it has the data too, also while two programs make the same data at once.
  */
 import { createHash } from 'node:crypto'
 import {
@@ -13,6 +14,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  renameSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
@@ -34,7 +36,8 @@ export function writeWorkload(directory: string, name: string, scale: number): E
   const generate = GENERATORS[name]
   if (generate === undefined) throw new RangeError(`no generated workload is named ${name}`)
   mkdirSync(directory, { recursive: true })
-  const file = openSync(dataFile(directory, name), 'w')
+  const partial = `${dataFile(directory, name)}.${process.pid}`
+  const file = openSync(partial, 'w')
   const hash = createHash('sha256')
   let lines: string[] = []
   let length = 0
@@ -60,6 +63,7 @@ export function writeWorkload(directory: string, name: string, scale: number): E
   )
   flush()
   closeSync(file)
+  renameSync(partial, dataFile(directory, name))
   const expected: Expected = { ...answer, records, bytes, sha256: hash.digest('hex') }
   writeFileSync(answersFile(directory, name), `${JSON.stringify(expected, null, 1)}\n`)
   return expected

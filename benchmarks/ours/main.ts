@@ -3,4 +3,6 @@ import { STEPS, type Steps } from './steps.ts'
 
 const [name, input] = process.argv.slice(2) as [keyof Steps, string]
 const step = STEPS[name] as (input: unknown) => Promise<unknown>
-console.log(JSON.stringify(await step(JSON.parse(input))))
+// A step may wait for a poll of the log, whose timers do not keep a process alive.
+const alive = setInterval(() => {}, 1000)
+console.log(JSON.stringify(await step(JSON.parse(input)).finally(() => clearInterval(alive))))
