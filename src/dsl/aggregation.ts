@@ -38,7 +38,7 @@ export interface AggregationPlan<K, V, A> {
   readonly verb: string
   readonly call: string
   readonly options:
-    | (WindowAggregationOptions & { readonly value?: Serde<A> | undefined })
+    | (WindowAggregationOptions & { readonly value?: Serde<unknown> | undefined })
     | undefined
   readonly fold: Fold<K, V, A>
   /** Serde of the result, where the verb knows it. */
@@ -115,7 +115,7 @@ function prepare<K, V, A>(
   const store = readStoreOptions(options.store, call, keepsWindows)
   const name = graph.name(store.name ?? place.lineage, verb, options.name)
   const basics = storeBasics(graph, store, name, call)
-  const value = serdeFor(options.value, known, call, 'value')
+  const value = serdeFor(options.value as Serde<A> | undefined, known, call, 'value')
   const lineage = options.name ?? store.name ?? name
   return { basics, emit: options.emit ?? 'commit', name, lineage, value, store }
 }

@@ -11,7 +11,7 @@ export interface GroupingPlan<K, V> {
   /** Names the repartition topic, if the user does not. */
   readonly lineage: () => string
   readonly call: string
-  readonly options: (GroupOptions & SerdeOptions<Present<K>, V>) | undefined
+  readonly options: (GroupOptions & SerdeOptions<K, V>) | undefined
 }
 
 /**
@@ -30,7 +30,7 @@ export function grouping<K, V, Has>(
   }
 
   function groupedPlace(): Place<Present<K>, V> {
-    const key = serdeFor(options?.key, place.key as Serde<Present<K>> | null, call, 'key')
+    const key = serdeFor(options?.key, place.key, call, 'key') as Serde<Present<K>>
     const name = options?.name
     if (!place.rekeyed) {
       const value = options?.value ?? place.value

@@ -69,7 +69,7 @@ export class KGroupedStream<K, V, Has extends 'key' | 'value' = never> {
    */
   reduce(
     reducer: (aggregate: Present<V>, value: Present<V>) => Present<V>,
-    ...[options]: OptionsArgument<AggregationOptions & ValueOption<Present<V>, Has>>
+    ...[options]: OptionsArgument<AggregationOptions & ValueOption<V, Has>>
   ): KTable<K, Present<V>, 'key' | 'value'> {
     const input = this.#input()
     const call = `reduce(...) on '${input.lineage}'`

@@ -270,8 +270,8 @@ export class KStream<K, V, Has extends StreamTraits = never> {
   }
 
   /**
-   * Calls a function for each record; the stream ends here. After a restart a record may be seen
-   * again.
+   * Calls a function for each record; the stream ends here. An async function is waited for before
+   * the next record. After a restart a record may be seen again.
    *
    * @example
    * ```ts
@@ -391,7 +391,7 @@ export class KStream<K, V, Has extends StreamTraits = never> {
    */
   repartition(
     ...[options]: OptionsArgument<
-      RepartitionOptions<K, V> & KeyOption<Present<K>, Has> & ValueOption<V, Has>
+      RepartitionOptions<K, V> & KeyOption<K, Has> & ValueOption<V, Has>
     >
   ): KStream<Present<K>, V, 'key' | 'value' | 'partitioned'> {
     const call = this.#call('repartition')
@@ -453,7 +453,7 @@ export class KStream<K, V, Has extends StreamTraits = never> {
    * ```
    */
   toTable(
-    ...[options]: OptionsArgument<ToTableOptions & KeyOption<Present<K>, Has> & ValueOption<V, Has>>
+    ...[options]: OptionsArgument<ToTableOptions & KeyOption<K, Has> & ValueOption<V, Has>>
   ): KTable<Present<K>, V, 'key' | 'value'> {
     const call = this.#call('toTable')
     checkOptions(options, call, ['store', 'key', 'value', 'name'])
@@ -479,15 +479,13 @@ export class KStream<K, V, Has extends StreamTraits = never> {
    * ```
    */
   groupByKey(
-    options: GroupOptions & KeyOption<Present<K>, Has> & RequiredValue<V>,
+    options: GroupOptions & KeyOption<K, Has> & RequiredValue<V>,
   ): KGroupedStream<Present<K>, V, 'key' | 'value'>
   groupByKey(
-    ...options: OptionsArgument<
-      GroupOptions & KeyOption<Present<K>, Has> & RepartitionSerdes<Present<K>, V, Has>
-    >
+    ...options: OptionsArgument<GroupOptions & KeyOption<K, Has> & RepartitionSerdes<K, V, Has>>
   ): KGroupedStream<Present<K>, V, 'key' | Extract<Has, 'value'>>
   groupByKey(
-    options?: GroupOptions & SerdeOptions<Present<K>, V>,
+    options?: GroupOptions & SerdeOptions<K, V>,
   ): KGroupedStream<Present<K>, V, 'key' | 'value'> {
     const call = this.#call('groupByKey')
     checkOptions(options, call, ['key', 'value', 'name', 'partitions'])
@@ -510,15 +508,15 @@ export class KStream<K, V, Has extends StreamTraits = never> {
    */
   groupBy<KOut extends string | null>(
     selector: (key: K, value: V) => KOut,
-    ...options: OptionsArgument<GroupOptions & OptionalKey<Present<KOut>> & ValueOption<V, Has>>
+    ...options: OptionsArgument<GroupOptions & OptionalKey<KOut> & ValueOption<V, Has>>
   ): KGroupedStream<Present<KOut>, V, 'key' | 'value'>
   groupBy<KOut>(
     selector: (key: K, value: V) => KOut,
-    options: GroupOptions & RequiredKey<Present<KOut>> & ValueOption<V, Has>,
+    options: GroupOptions & RequiredKey<KOut> & ValueOption<V, Has>,
   ): KGroupedStream<Present<KOut>, V, 'key' | 'value'>
   groupBy<KOut>(
     selector: (key: K, value: V) => KOut,
-    options?: GroupOptions & SerdeOptions<Present<KOut>, V>,
+    options?: GroupOptions & SerdeOptions<KOut, V>,
   ): KGroupedStream<Present<KOut>, V, 'key' | 'value'> {
     const call = this.#call('groupBy')
     checkFunction(selector, call, 'selector', '(key, value) => value.id')
@@ -560,7 +558,7 @@ export class KStream<K, V, Has extends StreamTraits = never> {
     joiner: (value: Present<V>, other: Present<O>, key: Present<K>) => R,
     ...options: OptionsArgument<
       WindowJoinOptions &
-        KeyOption<Present<K>, Has> &
+        KeyOption<K, Has> &
         ValueOption<V, Has> &
         OtherValueOption<NoInfer<O>, HasOther>
     >
@@ -568,7 +566,7 @@ export class KStream<K, V, Has extends StreamTraits = never> {
   join<T, HasTable extends TableTraits, R>(
     other: KTable<Present<K>, T, HasTable>,
     joiner: (value: Present<V>, row: Present<T>, key: Present<K>) => R,
-    ...options: OptionsArgument<TableJoinOptions & RepartitionSerdes<Present<K>, V, Has>>
+    ...options: OptionsArgument<TableJoinOptions & RepartitionSerdes<K, V, Has>>
   ): KStream<Present<K>, R, TableJoinTraits<Has>>
   join(other: object, joiner: (...values: never[]) => unknown, options?: object): object {
     const call = this.#call('join')
@@ -598,7 +596,7 @@ export class KStream<K, V, Has extends StreamTraits = never> {
   leftJoin<T, HasTable extends TableTraits, R>(
     table: KTable<Present<K>, T, HasTable>,
     joiner: (value: Present<V>, row: Present<T> | null, key: K) => R,
-    ...[options]: OptionsArgument<TableJoinOptions & RepartitionSerdes<Present<K>, V, Has>>
+    ...[options]: OptionsArgument<TableJoinOptions & RepartitionSerdes<K, V, Has>>
   ): KStream<K, R, TableJoinTraits<Has>> {
     const call = this.#call('leftJoin')
     const isKind = table instanceof KTable
@@ -635,13 +633,13 @@ export class KStream<K, V, Has extends StreamTraits = never> {
     return new KStream(extend(this.place, { verb, name, create, keepsKey, keepsValue }))
   }
 
-  /** The serdes to write this stream with: those passed, those known, or text. */
+  /** The serdes to write this stream with, null keys aside: those passed, those known, or text. */
   #serdes(
-    options: SerdeOptions<Present<K>, V> | undefined,
+    options: SerdeOptions<K, V> | undefined,
     call: string,
   ): { key: Serde<Present<K>>; value: Serde<V> } {
     return {
-      key: serdeFor(options?.key, this.place.key as Serde<Present<K>> | null, call, 'key'),
+      key: serdeFor(options?.key, this.place.key, call, 'key') as Serde<Present<K>>,
       value: serdeFor(options?.value, this.place.value, call, 'value'),
     }
   }

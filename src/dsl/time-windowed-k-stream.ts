@@ -70,7 +70,7 @@ export class TimeWindowedKStream<K, V, Has extends 'key' | 'value' = never> {
    */
   reduce(
     reducer: (aggregate: Present<V>, value: V) => Present<V>,
-    ...[options]: OptionsArgument<WindowAggregationOptions & ValueOption<Present<V>, Has>>
+    ...[options]: OptionsArgument<WindowAggregationOptions & ValueOption<V, Has>>
   ): KTable<Windowed<K>, Present<V>, 'key' | 'value'> {
     const input = this.#input()
     const call = `reduce(...) on '${input.lineage}'`

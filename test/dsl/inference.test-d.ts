@@ -284,6 +284,19 @@ describe('deletion', () => {
     expectTypeOf(rows.toStream()).toEqualTypeOf<KStream<string, string | null, Known>>()
   })
 
+  test('does not keep a nullable serde from being passed on', () => {
+    const any = builder
+      .stream('any', { key: nullable(text), value: nullable(text) })
+      .map((key, value) => [key, value])
+    expectTypeOf(any.repartition({ key: nullable(text), value: nullable(text) })).toEqualTypeOf<
+      KStream<string, string | null, Known>
+    >()
+    any.groupBy((_key, value) => value, { key: nullable(text) })
+    const lengths = any.mapValues((value) => value?.length ?? null)
+    lengths.groupByKey({ value: nullable(int32) }).reduce((sum, value) => sum + value)
+    lengths.toTable({ value: nullable(int32) })
+  })
+
   test('leaves no null to groups: keys are present, and values but in windows', () => {
     const grouped = builder.stream('n', { key: nullable(text), value: nullable(text) }).groupByKey()
     grouped.aggregate(
