@@ -232,7 +232,7 @@ interface Damage {
   readonly what: string
   /** The batch that is damaged or the first that is gone; null when no batch is. */
   readonly batch: PlacedBatch | null
-  /** Nothing of the batch's segment after it can be relied on. */
+  /** The rest of the segment after the batch is gone too. */
   readonly breaksSegment: boolean
 }
 
@@ -281,8 +281,7 @@ function flipBit({ random, original, fileSystem }: Scene): Damage {
   const at = position - batch.position
   const where = `${what} (byte ${at} of batch ${batch.baseOffset} to ${batch.lastOffset})`
   if (LEADER_EPOCH.includes(at)) return { what, batch: null, breaksSegment: false }
-  // Length and magic lead to the next batch; of a segment's last batch there is none to lead to.
-  return { what: where, batch, breaksSegment: (at >= 8 && at < 12) || at === 16 }
+  return { what: where, batch, breaksSegment: false }
 }
 
 /** Removes one, some or all index files. */
@@ -327,7 +326,7 @@ function checkOutcome(
 
 /**
  * Flushed offsets stay; in the unflushed part the log ends before the damage. When the flushed part
- * of the newest segment cannot be walked through, the unflushed part behind it is lost.
+ * of the newest segment is cut, the unflushed part behind it is lost.
  */
 function expectedEnd(original: Original, { batch, breaksSegment }: Damage): number {
   const { end, recoveryPoint, batches } = original

@@ -10,7 +10,16 @@
  * begun on a new folder, until they are. A failure prints the seed; `--keep` leaves the folders.
  */
 import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -33,6 +42,8 @@ export interface CampaignOptions {
 
 export interface CampaignOutcome {
   readonly kills: number
+  /** Of them, those before which the process had written to the log. */
+  readonly killsAtWork: number
   /** Runs that came to their end and were checked, the undisturbed one aside. */
   readonly runs: number
   readonly lines: number
@@ -44,6 +55,10 @@ export interface CampaignOutcome {
 const MAIN = resolve(import.meta.dirname, '../../examples/web-log/main.ts')
 /** Long enough that no line is late, however uneven a restart makes the partitions' progress. */
 const GRACE = '36500d'
+/** A start writes no more than markers that end what was open: some 80 bytes for each partition. */
+const MARKERS_BYTES = 4096
+/** Of the time an empty start takes: how much longer a start is waited for at most. */
+const PATIENCE_MAX = 10
 
 /** @throws Error naming what differs, after the last kill or earlier */
 export async function webLogKillCampaign(options: CampaignOptions): Promise<CampaignOutcome> {
@@ -60,7 +75,8 @@ export async function webLogKillCampaign(options: CampaignOptions): Promise<Camp
 
     const random = randomOf(options.seed)
     const workMs = Math.max(wholeMs - startMs, 100)
-    let [kills, runs, updates] = [0, 0, 0]
+    let [kills, killsAtWork, runs, updates] = [0, 0, 0, 0]
+    let patience = 1
     while (kills < options.kills) {
       runs++
       const data = join(folder, `run-${runs}`)
@@ -68,12 +84,18 @@ export async function webLogKillCampaign(options: CampaignOptions): Promise<Camp
       for (;;) {
         // From while it starts to well into its share of the work that is left.
         const share = (2.5 * workMs) / (options.kills + 1)
-        const delayMs = startMs * (0.3 + 0.8 * random()) + share * random()
+        const delayMs = patience * startMs * (0.3 + 0.8 * random()) + share * random()
         const limitMs = kills < options.kills ? delayMs : null
+        const before = logBytes(data)
         const killed = await runJob({ input, data, output }, options, limitMs)
         if (!killed) break
         kills++
-        say(`kill ${kills} after ${Math.round(delayMs)} ms (run ${runs})`)
+        const written = logBytes(data)
+        const wasAtWork = written > before + MARKERS_BYTES
+        if (wasAtWork) killsAtWork++
+        // A start takes longer the more there is: half of the kills are to come after it.
+        patience = Math.min(Math.max(patience * (wasAtWork ? 0.8 : 1.3), 1), PATIENCE_MAX)
+        say(`kill ${kills} after ${Math.round(delayMs)} ms (run ${runs}), log of ${written} bytes`)
       }
       if (!readFileSync(output).equals(readFileSync(expected))) {
         throw new Error(`run ${runs}: the table differs from the undisturbed run's: ${output}`)
@@ -82,11 +104,20 @@ export async function webLogKillCampaign(options: CampaignOptions): Promise<Camp
       say(`run ${runs} is right: table, ingested lines, rejected lines, committed updates`)
       if (!options.keep) rmSync(data, { recursive: true })
     }
-    return { kills, runs, lines, rows, updates }
+    return { kills, killsAtWork, runs, lines, rows, updates }
   } finally {
     if (!options.keep) rmSync(folder, { recursive: true, force: true })
     else say(`kept: ${folder}`)
   }
+}
+
+/** Bytes of the job's own topics: more when the process got to work. */
+function logBytes(data: string): number {
+  const folder = join(data, 'log')
+  if (!existsSync(folder)) return 0
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /^(access-log|page-stats)-\d+.*\.log$/.test(name))
+    .reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
 }
 
 /** The undisturbed table against the independent computation; the number of its rows. */
@@ -198,7 +229,7 @@ async function main(): Promise<void> {
     say,
   })
   say(
-    `passed: ${outcome.kills} kills in ${outcome.runs} runs over ${outcome.lines} lines; ` +
+    `passed: ${outcome.kills} kills (${outcome.killsAtWork} at work) in ${outcome.runs} runs over ${outcome.lines} lines; ` +
       `${outcome.rows} rows; ${outcome.updates} committed updates, none twice`,
   )
 }
