@@ -8,14 +8,25 @@ export type {
   NewTopic,
   TopicPartition,
 } from './client/client.ts'
-export { Consumer, type ConsumerOptions } from './client/consumer.ts'
+export {
+  Consumer,
+  type ConsumerBatch,
+  type ConsumerOptions,
+  type ConsumerRecord,
+} from './client/consumer.ts'
 export {
   EmbeddedLog,
   type EmbeddedOptions,
   embedded,
   type FlushPolicy,
 } from './client/embedded.ts'
-export { Producer, type ProducerOptions } from './client/producer.ts'
+export {
+  type OffsetToCommit,
+  Producer,
+  type ProducerOptions,
+  type ProducerRecord,
+  type ProducerTransaction,
+} from './client/producer.ts'
 export { type Clock, systemClock } from './clock.ts'
 export type { AggregationOptions, WindowAggregationOptions } from './dsl/aggregation.ts'
 export type { BranchPredicate } from './dsl/branches.ts'
