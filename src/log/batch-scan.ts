@@ -5,8 +5,9 @@
  * Invariants:
  * - A batch counts as `valid` only when its CRC holds and it starts at the offset that must follow:
  *   the base offset is outside of the CRC, so only the sequence of batches vouches for it.
- * - A `bad` batch is one that can be stepped over: its length leads to a batch with a higher offset.
- *   Otherwise the walk ends, `broken`, for nobody can tell where the next batch starts.
+ * - After a `bad` batch the walk goes on at the next good one: where its length leads, or else where
+ *   the bytes look like a batch whose CRC holds and that the next batch follows. When there is none
+ *   the walk ends, `broken`.
  */
 import { StreamsError } from '../errors.ts'
 import type { FileHandle } from '../file-system.ts'
@@ -64,27 +65,28 @@ export class BatchScan {
     const left = this.#range.end - this.position
     if (left <= 0) return 'end'
     const size = this.#sizeAt(this.position)
-    if (size < 0) return this.#broken(`${left} bytes are left, no header of a batch`)
-    if (size > left) return this.#broken(`a batch of ${size} bytes is cut off after ${left}`)
+    if (size < 0) return this.#goOn(`${left} bytes are left, no header of a batch`)
+    if (size > left) return this.#goOn(`a batch of ${size} bytes is cut off after ${left}`)
     const at = this.#fill(this.position, size)
-    const fault = this.#judge(at)
+    const fault = this.#judge(at, this.expectedOffset)
     this.#next = this.position + size
     if (fault === null) {
       this.expectedOffset = this.batch.lastOffset + 1
       return 'valid'
     }
+    if (!this.#canStepOver()) return this.#goOn(fault)
     this.reason = fault
-    return this.#canStepOver() ? 'bad' : 'broken'
+    return 'bad'
   }
 
-  #judge(at: number): string | null {
+  #judge(at: number, expected: number): string | null {
     try {
       if (!this.batch.open(this.#buffer, at, VERIFY)) return 'it is cut off'
     } catch (error) {
       if (error instanceof StreamsError) return error.message
       throw error
     }
-    return offsetFault(this.batch.baseOffset, this.expectedOffset, this.#range.gaps)
+    return offsetFault(this.batch.baseOffset, expected, this.#range.gaps)
   }
 
   /** After a bad batch: whether what follows it looks like a batch further on in the log. */
@@ -105,9 +107,42 @@ export class BatchScan {
     return size < BATCH_HEADER_BYTES || this.#buffer[at + MAGIC_AT] !== MAGIC_V2 ? -1 : size
   }
 
-  #broken(reason: string): ScanOutcome {
+  #goOn(reason: string): ScanOutcome {
     this.reason = reason
-    return 'broken'
+    return this.#findGoodBatch() ? 'bad' : 'broken'
+  }
+
+  /** Looks for the format version byte of a batch after the one that leads nowhere. */
+  #findGoodBatch(): boolean {
+    const { end } = this.#range
+    let position = this.position + 1
+    while (end - position >= BATCH_HEADER_BYTES) {
+      const at = this.#fill(position, BATCH_HEADER_BYTES)
+      const buffered = this.#bufferEnd - this.#bufferStart
+      const magic = this.#buffer.indexOf(MAGIC_V2, at + MAGIC_AT)
+      const isFound = magic >= 0 && magic < buffered
+      position = this.#bufferStart + (isFound ? magic : buffered) - MAGIC_AT
+      if (isFound && this.#isGoodBatch(position)) {
+        this.#next = position
+        this.expectedOffset = this.batch.baseOffset
+        return true
+      }
+      position += isFound ? 1 : 0
+    }
+    return false
+  }
+
+  #isGoodBatch(position: number): boolean {
+    const size = this.#sizeAt(position)
+    const next = position + size
+    if (size < 0 || next > this.#range.end) return false
+    if (this.#judge(this.#fill(position, size), -1) !== null) return false
+    const { baseOffset, lastOffset } = this.batch
+    if (baseOffset <= this.expectedOffset) return false
+    if (next === this.#range.end) return true
+    if (this.#sizeAt(next) < 0) return false
+    const following = readInt64(this.#buffer, this.#fill(next, BATCH_HEADER_BYTES) + BASE_OFFSET_AT)
+    return offsetFault(following, lastOffset + 1, this.#range.gaps) === null
   }
 
   /** Makes `length` bytes from `position` on available; returns where they are in the buffer. */

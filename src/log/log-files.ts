@@ -6,11 +6,14 @@
  *   <base offset, 20 digits>.timeindex   time index
  *   <base offset, 20 digits>.txnindex    aborted transactions
  *   <offset, 20 digits>.snapshot         producers as of that offset
- *   partition.checkpoint                 text: where the log starts, and up to where it is on the device
+ *   partition.checkpoint                 where the log starts, up to where it is on the device
  *
- *   partition.checkpoint   millrace-checkpoint 1 <log start offset> <recovery point> <CRC-32C, hex>
+ *   partition.checkpoint   one line of text, its fields apart by a space:
+ *       millrace-checkpoint 1 <log start offset> <recovery point>
+ *       <base offset>:<CRC-32C of its .txnindex>, ... for segments with aborted transactions; or -
+ *       <CRC-32C of all before this field>
  *
- * Kafka keeps both numbers of all its partitions in two files of the folder above, without a
+ * Kafka keeps the two numbers of all its partitions in two files of the folder above, without a
  * checksum. Here a flipped bit must not move the start or the end of a log.
  */
 import type { FileSystem } from '../file-system.ts'
@@ -47,17 +50,24 @@ export interface Checkpoint {
   readonly logStartOffset: number
   /** Everything below survives the loss of power. */
   readonly recoveryPoint: number
+  /** Base offset to checksum, of the transaction indexes that have entries. */
+  readonly transactionIndexes: ReadonlyMap<number, number>
 }
+
+const MAGIC = 'millrace-checkpoint 1'
+const NO_INDEXES = '-'
 
 /** The checkpoint, or null when it is missing or damaged. */
 export function readCheckpoint(fileSystem: FileSystem, path: string): Checkpoint | null {
   const text = fileSystem.readFile(path)?.toString('latin1') ?? ''
-  const fields = text.split(' ')
-  const logStartOffset = Number(fields[2])
-  const recoveryPoint = Number(fields[3])
-  return text === formatOf({ logStartOffset, recoveryPoint })
-    ? { logStartOffset, recoveryPoint }
-    : null
+  const end = text.lastIndexOf(' ')
+  if (!text.startsWith(MAGIC) || text !== sealed(text.slice(0, end))) return null
+  const [, , start, recoveryPoint, list = NO_INDEXES] = text.split(' ')
+  const pairs = list === NO_INDEXES ? [] : list.split(',')
+  const transactionIndexes = new Map(
+    pairs.map((pair) => pair.split(':').map(Number) as [number, number]),
+  )
+  return { logStartOffset: Number(start), recoveryPoint: Number(recoveryPoint), transactionIndexes }
 }
 
 export function writeCheckpoint(
@@ -65,10 +75,13 @@ export function writeCheckpoint(
   path: string,
   checkpoint: Checkpoint,
 ): void {
-  fileSystem.replaceFile(path, Buffer.from(formatOf(checkpoint), 'latin1'))
+  const { logStartOffset, recoveryPoint, transactionIndexes } = checkpoint
+  const pairs = [...transactionIndexes].map(([offset, checksum]) => `${offset}:${checksum}`)
+  const list = pairs.length === 0 ? NO_INDEXES : pairs.join(',')
+  const text = sealed(`${MAGIC} ${logStartOffset} ${recoveryPoint} ${list}`)
+  fileSystem.replaceFile(path, Buffer.from(text, 'latin1'))
 }
 
-function formatOf({ logStartOffset, recoveryPoint }: Checkpoint): string {
-  const content = `millrace-checkpoint 1 ${logStartOffset} ${recoveryPoint}`
-  return `${content} ${crc32c(Buffer.from(content, 'latin1')).toString(16)}\n`
+function sealed(content: string): string {
+  return `${content} ${crc32c(Buffer.from(content, 'latin1'))}\n`
 }

@@ -30,7 +30,7 @@ import {
   setBaseOffset,
 } from '../record/record-batch.ts'
 import type { LogConfig } from './log-config.ts'
-import { CHECKPOINT_NAME, type Checkpoint, writeCheckpoint } from './log-files.ts'
+import { CHECKPOINT_NAME, writeCheckpoint } from './log-files.ts'
 import type { LogHome, RecoveryEvent } from './log-home.ts'
 import { MemoryTail, processTailBudget, type TailBudget } from './memory-tail.ts'
 import { encodeSnapshot } from './producer-snapshot.ts'
@@ -45,7 +45,7 @@ import {
 } from './recovery.ts'
 import { type BatchPlace, RELATIVE_MAX, Segment } from './segment.ts'
 import type { TimestampOffset } from './time-index.ts'
-import type { AbortedTransaction } from './transaction-index.ts'
+import { type AbortedTransaction, EMPTY_CHECKSUM } from './transaction-index.ts'
 
 export type { FlushPolicy, LogConfig } from './log-config.ts'
 export { DEFAULT_LOG_CONFIG } from './log-config.ts'
@@ -108,8 +108,8 @@ export class PartitionLog {
   readonly #unsynced = new Set<Segment>()
   #flushedOffset: number
   #flushing: Promise<void> | null = null
-  /** As on disk. */
-  #checkpoint: Checkpoint
+  /** As on disk: everything below survives the loss of power. */
+  #recoveryPoint: number
 
   /** Opens the log of a folder, repairing what a crash left; see recovery.ts for the cases. */
   static open(options: OpenPartitionLog): PartitionLog {
@@ -143,8 +143,7 @@ export class PartitionLog {
     this.#unsynced.add(this.#active)
     this.logStartOffset = recovered.logStartOffset
     this.logEndOffset = this.#active.nextOffset
-    const { logStartOffset, recoveryPoint } = recovered
-    this.#checkpoint = { logStartOffset, recoveryPoint }
+    this.#recoveryPoint = recovered.recoveryPoint
     this.#flushedOffset = recovered.recoveryPoint
     this.#tail = new MemoryTail(options.tailBudget ?? processTailBudget, this.logEndOffset)
   }
@@ -320,7 +319,7 @@ export class PartitionLog {
       const isKept = () => this.#state === 'open' && this.#home.segments.includes(full)
       if (!isKept()) return
       await full.syncAll()
-      if (isKept() && upTo > this.#checkpoint.recoveryPoint) this.#writeCheckpoint(upTo)
+      if (isKept() && upTo > this.#recoveryPoint) this.#writeCheckpoint(upTo)
     } catch (error) {
       if (this.#state === 'open') this.#fail(error, 'syncing a full segment failed')
     }
@@ -463,7 +462,7 @@ export class PartitionLog {
     const deleted = segments.splice(0, count)
     const start = (segments[0] as Segment).baseOffset
     if (start > this.logStartOffset) this.logStartOffset = start
-    this.#writeCheckpoint(this.#checkpoint.recoveryPoint)
+    this.#writeCheckpoint(this.#recoveryPoint)
     for (const segment of deleted) this.#forget(segment)
     for (const snapshot of snapshotOffsets(this.#home)) {
       if (snapshot < start) this.#home.fileSystem.removeFile(snapshotPath(this.#home, snapshot))
@@ -513,7 +512,7 @@ export class PartitionLog {
 
   /** The recovery point goes back first: a crash in between must not look like damage. */
   #startCut(offset: number): void {
-    if (offset < this.#checkpoint.recoveryPoint) this.#writeCheckpoint(offset)
+    if (offset < this.#recoveryPoint) this.#writeCheckpoint(offset)
     this.#flushedOffset = Math.min(this.#flushedOffset, offset)
     this.#hint = null
   }
@@ -605,9 +604,17 @@ export class PartitionLog {
   }
 
   #writeCheckpoint(recoveryPoint: number): void {
-    const checkpoint = { logStartOffset: this.logStartOffset, recoveryPoint }
-    writeCheckpoint(this.#home.fileSystem, this.#home.pathOf(CHECKPOINT_NAME), checkpoint)
-    this.#checkpoint = checkpoint
+    const { fileSystem, segments, pathOf } = this.#home
+    const transactionIndexes = new Map<number, number>()
+    for (const { baseOffset, transactionChecksum } of segments) {
+      if (transactionChecksum !== EMPTY_CHECKSUM) {
+        transactionIndexes.set(baseOffset, transactionChecksum)
+      }
+    }
+    const { logStartOffset } = this
+    const checkpoint = { logStartOffset, recoveryPoint, transactionIndexes }
+    writeCheckpoint(fileSystem, pathOf(CHECKPOINT_NAME), checkpoint)
+    this.#recoveryPoint = recoveryPoint
   }
 
   // Errors

@@ -6,7 +6,7 @@
  *  3 bad batch in the unflushed part -> the log is cut off before it
  *  4 segments after a cut, or after a gap in the unflushed part -> dropped
  *  5 offset or time index missing, not sane or not fitting -> rebuilt from the log
- *  6 transaction index missing, not sane or not fitting -> rebuilt from the log
+ *  6 transaction index missing or damaged -> rebuilt from the log
  *  7 producer snapshot missing or corrupt -> rebuilt from an older one and the log after it
  *  8 damage in the flushed part -> nothing is cut: a read of it fails with `log-corrupt-batch`; when
  *    the end of the log cannot be told, appends go on in a new segment at the recovery point
@@ -35,7 +35,7 @@ import type { LogHome } from './log-home.ts'
 import { decodeSnapshot } from './producer-snapshot.ts'
 import { ProducerStates } from './producer-state.ts'
 import { canGoOn, Segment } from './segment.ts'
-import type { TransactionIndex } from './transaction-index.ts'
+import { EMPTY_CHECKSUM, type TransactionIndex } from './transaction-index.ts'
 
 export interface RecoveredLog {
   readonly segments: Segment[]
@@ -52,6 +52,10 @@ export function recoverLog(home: LogHome, cleanShutdown: boolean): RecoveredLog 
   const recoveryPoint = checkpoint?.recoveryPoint ?? 0
   let segments = openSegments(home, names)
   home.segments = segments
+  for (const segment of segments) {
+    const checksum = checkpoint?.transactionIndexes.get(segment.baseOffset)
+    segment.transactionChecksum = checksum ?? EMPTY_CHECKSUM
+  }
   if (segments.length > 0 && !(cleanShutdown && endsAt(segments, recoveryPoint))) {
     recoverUnflushed(home, segments, recoveryPoint)
   }
@@ -315,7 +319,7 @@ export function replay(
 /** Case 6. */
 export function rebuildTransactionIndex(home: LogHome, segment: Segment): void {
   const { transaction } = segment.indexes()
-  const detail = 'missing, not sane or not fitting'
+  const detail = 'missing or damaged'
   home.report({ case: 6, what: 'transaction-index-rebuilt', file: transaction.file.path, detail })
   transaction.file.truncate(0)
   const producers = producersAt(home, home.segments, segment.baseOffset)

@@ -39,7 +39,7 @@ import {
 import type { LogHome } from './log-home.ts'
 import { OffsetIndex } from './offset-index.ts'
 import { TimeIndex, type TimestampOffset } from './time-index.ts'
-import { TransactionIndex } from './transaction-index.ts'
+import { EMPTY_CHECKSUM, TransactionIndex } from './transaction-index.ts'
 
 /** Offsets of a segment are stored relative to its base, positions as they are: both in an i32. */
 export const RELATIVE_MAX = 0x7fff_ffff
@@ -78,6 +78,8 @@ export class Segment {
   /** Max timestamp of the first batch, by which it rolls; -1 when unknown or none. */
   firstTimestamp = -1
   readonly createdAt: number
+  /** Of the transaction index, as of when the segment ended or the log was closed. */
+  transactionChecksum: number = EMPTY_CHECKSUM
   /** Recovery could not tell where its flushed part ends: it is kept, and never appended to. */
   isSealedByDamage = false
   #maxTimestamp: TimestampOffset | null = null
@@ -157,6 +159,7 @@ export class Segment {
     const { offset, time, transaction } = this.indexes()
     const max = this.maxTimestamp()
     time.append(max.timestamp, max.offset)
+    this.transactionChecksum = transaction.checksum()
     for (const index of [offset, time, transaction]) index.file.writePending()
   }
 
@@ -169,29 +172,48 @@ export class Segment {
    */
   read(offset: number, maxBytes: number, upTo: number, hint: BatchPlace | null): SegmentRead {
     const start = hint !== null && hint.offset === offset ? hint : this.locate(offset)
+    // A damaged header can lead astray: then only a walk over the segment finds a good batch.
+    const read =
+      this.#readFrom(start, maxBytes, upTo) ??
+      this.#readFrom(this.#searchWhole(offset), maxBytes, upTo)
+    if (read === null) throw this.corrupt(start.position, 'it cannot be read twice alike')
+    return read
+  }
+
+  /** Reads from a place on; null when the first batch there is damaged. */
+  #readFrom(start: BatchPlace, maxBytes: number, upTo: number): SegmentRead | null {
     const firstSize = this.#readHeader(start.position)
-    if (firstSize < 0) throw this.corrupt(start.position, this.#headerFault(start.position))
+    if (firstSize < 0) return null
     const wanted = Math.min(Math.max(maxBytes, firstSize), this.size - start.position)
     const chunk = Buffer.allocUnsafeSlow(wanted)
     const count = this.file().read(chunk, 0, wanted, start.position)
+    const bytes = count === wanted ? chunk : chunk.subarray(0, count)
 
     const batches: Buffer[] = []
     let at = 0
     let expected = start.offset
-    while (at < count) {
-      const fault = this.#judge(chunk.subarray(0, count), at, expected)
-      if (fault === 'partial' && batches.length > 0) break
-      if (fault !== null) {
-        if (batches.length > 0) break
-        throw this.corrupt(start.position + at, fault)
-      }
-      const { sizeInBytes, lastOffset } = this.#reader
-      if (lastOffset >= upTo) break
-      batches.push(chunk.subarray(at, at + sizeInBytes))
-      at += sizeInBytes
+    while (at < count && this.#isGood(bytes, at, expected)) {
+      const { nextPosition, lastOffset } = this.#reader
+      if (lastOffset >= upTo)
+        return { batches, next: { position: start.position + at, offset: expected } }
+      batches.push(bytes.subarray(at, nextPosition))
+      at = nextPosition
       expected = lastOffset + 1
     }
+    if (batches.length === 0) return null
     return { batches, next: { position: start.position + at, offset: expected } }
+  }
+
+  /** Whether a whole, undamaged batch of the offset that must follow starts at `at`. */
+  #isGood(bytes: Buffer, at: number, expected: number): boolean {
+    try {
+      if (!this.#reader.open(bytes, at, VERIFY)) return false
+    } catch (error) {
+      if (error instanceof StreamsError) return false
+      throw error
+    }
+    const gaps = isCompacted(this.#home.config)
+    return offsetFault(this.#reader.baseOffset, expected, gaps) === null
   }
 
   /**
@@ -244,16 +266,6 @@ export class Segment {
     return null
   }
 
-  #judge(chunk: Buffer, at: number, expected: number): string | null {
-    try {
-      if (!this.#reader.open(chunk, at, VERIFY)) return 'partial'
-    } catch (error) {
-      if (error instanceof StreamsError) return error.message
-      throw error
-    }
-    return offsetFault(this.#reader.baseOffset, expected, isCompacted(this.#home.config))
-  }
-
   /** Reads the header at `position`; returns the size of the batch, or -1 when it cannot be one. */
   #readHeader(position: number): number {
     const header = this.#header
@@ -261,10 +273,6 @@ export class Segment {
     const size = header.readInt32BE(BATCH_LENGTH_AT) + LENGTH_PREFIX_BYTES
     if (size < BATCH_HEADER_BYTES || header[MAGIC_AT] !== MAGIC_V2) return -1
     return position + size > this.size ? -1 : size
-  }
-
-  #headerFault(position: number): string {
-    return `no whole batch starts here (the segment ends at ${this.size}, ${this.size - position} bytes on)`
   }
 
   corrupt(position: number, reason: string): StreamsError {
@@ -370,7 +378,10 @@ export class Segment {
     } else if (time.file.count > 0 && !this.timeEntryFits(time.last())) {
       this.rebuildOffsetAndTime('the time index does not end as the log does')
     }
-    if (!loaded[2] || !this.#transactionsFit()) this.#home.rebuildTransactionIndex(this)
+    if (!loaded[2] || transaction.checksum() !== this.transactionChecksum) {
+      this.#home.rebuildTransactionIndex(this)
+      this.transactionChecksum = transaction.checksum()
+    }
     return indexes
   }
 
@@ -382,21 +393,6 @@ export class Segment {
       time: new TimeIndex(fileSystem, path(TIME_INDEX_SUFFIX), this.baseOffset),
       transaction: new TransactionIndex(fileSystem, path(TRANSACTION_INDEX_SUFFIX)),
     }
-  }
-
-  /** Each entry must lead to an abort marker of its producer: the file has no checksum. */
-  #transactionsFit(): boolean {
-    const { transaction } = this.indexes()
-    if (!transaction.isSane(this.baseOffset, this.nextOffset)) return false
-    for (let index = 0; index < transaction.file.count; index++) {
-      const entry = transaction.entry(index)
-      const scan = this.#scanAt(entry.lastOffset)
-      if (scan === null || scan.next() !== 'valid') continue
-      const { batch } = scan
-      if (!batch.isControl || batch.producerId !== entry.producerId) return false
-      if (batch.lastOffset !== entry.lastOffset || batch.controlType() !== 'abort') return false
-    }
-    return true
   }
 
   /** Builds offset and time index anew by a walk over the log; bad batches are stepped over. */

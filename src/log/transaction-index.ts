@@ -8,17 +8,22 @@
  *   26  lastStableOffset  i64   of the partition after the marker
  *
  * The file always exists, so that a missing one is known to be lost (Kafka creates it when the
- * first entry comes; an empty one means the same to it).
+ * first entry comes; an empty one means the same to it). It has no checksum of its own, and a wrong
+ * entry would let aborted records through: the partition's checkpoint keeps its checksum.
  *
  * @see org.apache.kafka.storage.internals.log.TransactionIndex, AbortedTxn
  */
 import type { FileSystem } from '../file-system.ts'
 import { writeInt64 } from '../record/batch-format.ts'
 import { readInt64 } from '../record/byte-writer.ts'
+import { crc32c } from '../record/crc32c.ts'
 import { countBelow, IndexFile } from './index-file.ts'
 
 const ENTRY_BYTES = 34
 const VERSION = 0
+
+/** The CRC-32C of no bytes: of the index of a segment without aborted transactions. */
+export const EMPTY_CHECKSUM = 0
 
 export interface AbortedTransaction {
   readonly producerId: number
@@ -78,15 +83,7 @@ export class TransactionIndex {
     this.file.truncate(countBelow(this.file.count, isBelow))
   }
 
-  isSane(baseOffset: number, nextOffset: number): boolean {
-    let lastOffset = baseOffset - 1
-    for (let index = 0; index < this.file.count; index++) {
-      const entry = this.entry(index)
-      if (this.file.bytes.readInt16BE(index * ENTRY_BYTES) !== VERSION) return false
-      if (entry.lastOffset <= lastOffset || entry.firstOffset > entry.lastOffset) return false
-      if (entry.firstOffset < 0 || entry.producerId < 0) return false
-      lastOffset = entry.lastOffset
-    }
-    return lastOffset < nextOffset
+  checksum(): number {
+    return crc32c(this.file.bytes, 0, this.file.count * ENTRY_BYTES)
   }
 }
