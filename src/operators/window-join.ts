@@ -40,7 +40,8 @@ export function windowJoin<K, V, O, R>(
     let time: ObservedTime
 
     function keep(record: StreamRecord<K, V>): PromiseOrValue<void> {
-      const kept = own.add(record.key, record.timestamp, record.value)
+      const bytes = context.valueBytes(own.valueSerde)
+      const kept = own.add(record.key, record.timestamp, record.value, bytes)
       if (kept instanceof Promise) {
         return kept.then((inTime) => (inTime ? undefined : context.drop('late', record)))
       }

@@ -4,6 +4,7 @@
  * Also decides, once and from the data alone, what the hot path may save itself: which sinks can
  * write a source's bytes again, and which nodes can prefetch for a source's batch.
  */
+import type { Serde } from '../record/serde.ts'
 import type { Processor } from '../topology/processor.ts'
 import type { SinkNode, SourceNode, SubTopology, TopologyNode } from '../topology/topology.ts'
 import { TaskNode, type TaskSurroundings } from './task-node.ts'
@@ -36,7 +37,14 @@ export function buildTaskGraph(
   const byName = new Map<string, TaskNode>()
   const nodes: TaskNode[] = []
   for (const node of subTopology.nodes) {
-    const taskNode = new TaskNode(node.name, processorOf(node, subTopology, createSink), task)
+    const taskNode = new TaskNode(
+      {
+        name: node.name,
+        processor: processorOf(node, subTopology, createSink),
+        sourceValues: sourceValuesOf(node, subTopology),
+      },
+      task,
+    )
     nodes.push(taskNode)
     byName.set(node.name, taskNode)
     if (node.kind === 'source') continue
@@ -71,6 +79,14 @@ function processorOf(
         (source) => source.valueSerde === node.valueSerde,
       ) ?? false,
   })
+}
+
+/** The one serde that the values reaching a node were read with, when they are a source's untouched. */
+function sourceValuesOf(node: TopologyNode, subTopology: SubTopology): Serde<unknown> | null {
+  if (node.kind !== 'processor') return null
+  const sources = sourcesReached({ ...node, keepsValue: true }, subTopology, 'value') ?? []
+  const serdes = new Set(sources.map(({ valueSerde }) => valueSerde))
+  return serdes.size === 1 ? ([...serdes][0] as Serde<unknown>) : null
 }
 
 /** The sources whose records reach a node with their key, or value, untouched; null when some change it. */

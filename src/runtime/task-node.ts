@@ -9,7 +9,8 @@
  */
 import { AssertionError } from 'node:assert'
 import { StreamsError } from '../errors.ts'
-import type { PromiseOrValue, StreamRecord } from '../record/record.ts'
+import type { ByteRange, PromiseOrValue, StreamRecord } from '../record/record.ts'
+import type { Serde } from '../record/serde.ts'
 import { inOrder } from '../record/when.ts'
 import type { StateStore } from '../state/store.ts'
 import type {
@@ -19,6 +20,9 @@ import type {
   ProcessorContext,
   RecordMetadata,
 } from '../topology/processor.ts'
+import type { QueuedRecord } from './record-queue.ts'
+
+const NO_BYTES: Buffer = Buffer.alloc(0)
 
 /** What a node's context asks of its task. */
 export interface TaskSurroundings {
@@ -30,6 +34,8 @@ export interface TaskSurroundings {
   metadata(): RecordMetadata | null
   drop(reason: DropReason, node: string): void
   observedTime(name: string): ObservedTime
+  /** The source record being processed, null outside of processing. */
+  current(): QueuedRecord | null
   /** The store, when `node` was connected to it; throws otherwise. */
   store(name: string, node: string): StateStore
 }
@@ -39,10 +45,21 @@ export class TaskNode implements ProcessorContext<unknown, unknown> {
   readonly processor: Processor
   readonly children: TaskNode[] = []
   readonly #task: TaskSurroundings
+  readonly #sourceValues: Serde<unknown> | null
+  readonly #valueRange = { bytes: NO_BYTES, start: 0, end: 0 }
 
-  constructor(nodeName: string, processor: Processor, task: TaskSurroundings) {
-    this.nodeName = nodeName
-    this.processor = processor
+  /** @param node `sourceValues`: the serde of the source values that reach it untouched, if so */
+  constructor(
+    node: {
+      readonly name: string
+      readonly processor: Processor
+      readonly sourceValues: Serde<unknown> | null
+    },
+    task: TaskSurroundings,
+  ) {
+    this.nodeName = node.name
+    this.processor = node.processor
+    this.#sourceValues = node.sourceValues
     this.#task = task
   }
 
@@ -88,6 +105,16 @@ export class TaskNode implements ProcessorContext<unknown, unknown> {
 
   store<S extends StateStore>(name: string): S {
     return this.#task.store(name, this.nodeName) as S
+  }
+
+  valueBytes(serde: Serde<unknown>): ByteRange | null {
+    const current = serde === this.#sourceValues ? this.#task.current() : null
+    if (current === null || current.valueStart < 0) return null
+    const range = this.#valueRange
+    range.bytes = current.bytes
+    range.start = current.valueStart
+    range.end = current.valueEnd
+    return range
   }
 
   drop(reason: DropReason): void {

@@ -305,6 +305,7 @@ export class Task {
       now: () => clock.now(),
       streamTime: () => this.#streamTime,
       metadata: () => this.#metadata(),
+      current: () => this.#current,
       drop: (reason, node) => metrics.drop(reason, node),
       observedTime: (name) => this.#observedTime(name),
       store: (name, node) => this.#store(name, node),

@@ -15,6 +15,7 @@
  *   number of chunks in chunk 0.
  * - A record is expired when its time is at or below the largest time added minus the retention;
  *   whole buckets go when all of their times are.
+ * - A value's bytes are those it had when it was added, whatever becomes of the object.
  * - A bucket is complete when the byte store has no records of it but those in memory.
  */
 import assert from 'node:assert'
@@ -41,8 +42,11 @@ const RECORD_OVERHEAD_BYTES = 24
 interface RecordList<K, V> {
   readonly key: K
   readonly bucket: number
-  readonly timestamps: number[]
-  readonly values: V[]
+  timestamps: number[]
+  values: V[]
+  /** Where in the arena the bytes lie of the records from `unsavedFrom` on. */
+  positions: number[]
+  unsavedFrom: number
   /** Positions by timestamp, then arrival; null while arrival is that order. */
   order: number[] | null
   /** How many records were drained, and how many saved. */
@@ -61,6 +65,12 @@ interface Bucket<K, V> {
   round: number
 }
 
+/**
+ * The arrays of a list without records, never written to. The first record makes arrays of one: most
+ * lists stay at that, and an array that grows by `push` takes room for 17.
+ */
+const EMPTY: never[] = []
+
 type Visit<V> = (value: V, timestamp: number) => PromiseOrValue<void>
 
 /** Opens the store: learns which buckets the byte store has. */
@@ -75,23 +85,27 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
   readonly name: string
   readonly #options: StoreOptions<JoinStoreDefinition>
   readonly #keySerde: Serde<K>
-  readonly #valueSerde: Serde<V>
+  readonly valueSerde: Serde<V>
   readonly #tableKeys: TableKeys<K>
   readonly #times: StoredTimes
   readonly #buckets = new Map<number, Bucket<K, V>>()
   readonly #keyOutput = new ByteWriter()
   readonly #valueOutput = new ByteWriter()
+  /** Length and value bytes of each record that is not saved yet, as they were when it came. */
+  readonly #arena = new ByteWriter(4096)
   #dirty: RecordList<K, V>[] = []
   #unsaved: RecordList<K, V>[] = []
+  #expiredUnsaved = 0
   #observedTime: number
   /** Records of this time or before are expired. */
   #expiredUpTo: number
   #oldestBucket = Number.POSITIVE_INFINITY
   #bytes = 0
   #pinnedBytes = 0
-  #typicalBytes = 64
   #round = 0
   #evictions = 0
+  /** False while every record of the store is in memory. */
+  #mayMiss: boolean
   #isClosed = false
 
   constructor(options: StoreOptions<JoinStoreDefinition>, times: StoredTimes) {
@@ -99,25 +113,32 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
     this.name = definition.name
     this.#options = options
     this.#keySerde = definition.keySerde as Serde<K>
-    this.#valueSerde = definition.valueSerde as Serde<V>
+    this.valueSerde = definition.valueSerde as Serde<V>
     this.#tableKeys = new TableKeys(this.#keySerde)
     this.#times = times
+    this.#mayMiss = times.largest() >= 0
     this.#observedTime = times.largest()
     this.#expiredUpTo = this.#observedTime - definition.retentionMs
   }
 
-  add(key: K, timestamp: number, value: V): PromiseOrValue<boolean> {
+  add(
+    key: K,
+    timestamp: number,
+    value: V,
+    bytes: ByteRange | null = null,
+  ): PromiseOrValue<boolean> {
     if (timestamp > this.#observedTime) this.#observe(timestamp)
     if (timestamp <= this.#expiredUpTo) return false
     const start = this.#bucketStart(timestamp)
     const list = this.#find(key, start)
-    if (list !== null) return this.#append(list, timestamp, value)
+    if (list !== null) return this.#append(list, timestamp, value, bytes)
     if (!this.#mayRead(start)) {
-      return this.#append(this.#create(key, start), timestamp, value)
+      return this.#append(this.#create(key, start), timestamp, value, bytes)
     }
+    // The caller's range is not valid when the read has come.
     return this.#load([key], [start]).then(() => {
       const loaded = this.#find(key, start) ?? this.#create(key, start)
-      return this.#append(loaded, timestamp, value)
+      return this.#append(loaded, timestamp, value, null)
     })
   }
 
@@ -125,6 +146,7 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
     const first = Math.max(from, this.#expiredUpTo + 1, 0)
     const last = Math.min(to, this.#observedTime)
     if (first > last) return
+    if (!this.#mayMiss) return this.#visitFrom(key, first, last, visit)
     const starts: number[] = []
     for (let start = this.#bucketStart(first); start <= last; ) {
       if (this.#find(key, start) === null && this.#mayRead(start)) starts.push(start)
@@ -140,6 +162,7 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
     timestamps: readonly number[],
     range: { readonly beforeMs: number; readonly afterMs: number },
   ): PromiseOrValue<void> {
+    if (!this.#mayMiss) return
     const missing = new Map<number, Map<TableKey, K>>()
     for (let index = 0; index < keys.length; index++) {
       const key = keys[index] as K
@@ -165,8 +188,9 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
     return this.#bytes
   }
 
+  /** What expired before it was saved is not pinned, but its bytes stay in the arena till then. */
   dirtyBytes(): number {
-    return this.#pinnedBytes
+    return Math.max(this.#pinnedBytes, this.#arena.end)
   }
 
   drainChanges(sink: ChangelogSink): void {
@@ -189,10 +213,14 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
       this.#times.add(list.bucket, batch)
       this.#eachChangedChunk(list, list.saved, (chunk) => this.#saveChunk(list, chunk, batch))
       list.saved = list.values.length
+      list.unsavedFrom = list.saved
+      list.positions = EMPTY
       list.isUnsaved = false
       this.#pinnedBytes -= list.size
     }
     this.#unsaved = []
+    this.#expiredUnsaved = 0
+    this.#arena.reset()
     this.#times.observe(this.#observedTime, batch)
     this.#times.deleteUpTo(this.#expiredBucketsUpTo(), batch)
   }
@@ -215,6 +243,7 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
     const start = key.bytes.readInt32BE(keyEnd) * 0x1_0000_0000 + key.bytes.readUInt32BE(keyEnd + 4)
     if (timestamp > this.#observedTime) this.#observe(timestamp)
     if (start <= this.#expiredBucketsUpTo()) return
+    this.#mayMiss = true
     this.#times.add(start, batch)
     const { output } = batch
     output.writeInt16(this.#options.number)
@@ -266,8 +295,10 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
     const list: RecordList<K, V> = {
       key,
       bucket: start,
-      timestamps: [],
-      values: [],
+      timestamps: EMPTY,
+      values: EMPTY,
+      positions: EMPTY,
+      unsavedFrom: 0,
       order: null,
       drained: 0,
       saved: 0,
@@ -289,15 +320,38 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
     return bucket
   }
 
-  #append(list: RecordList<K, V>, timestamp: number, value: V): true {
+  #append(list: RecordList<K, V>, timestamp: number, value: V, bytes: ByteRange | null): true {
+    const position = this.#arena.end
+    this.#arena.writeInt32(0)
+    if (bytes === null) this.#serialize(value)
+    else this.#arena.writeBytes(bytes.bytes, bytes.start, bytes.end)
+    const length = this.#arena.end - position - 4
+    this.#arena.bytes.writeInt32BE(length, position)
     const isPinned = list.isDirty || list.isUnsaved
     if (!list.isDirty) {
       list.isDirty = true
       this.#dirty.push(list)
     }
-    this.#push(list, timestamp, value, this.#typicalBytes)
-    this.#pinnedBytes += isPinned ? this.#typicalBytes + RECORD_OVERHEAD_BYTES : list.size
+    if (list.positions.length === 0) list.positions = [position]
+    else list.positions.push(position)
+    this.#push(list, timestamp, value, length)
+    this.#pinnedBytes += isPinned ? length + RECORD_OVERHEAD_BYTES : list.size
     return true
+  }
+
+  #serialize(value: V): void {
+    try {
+      this.valueSerde.write(value, this.#arena)
+    } catch (cause) {
+      throw this.#unserializable(cause)
+    }
+  }
+
+  #unserializable(cause: unknown): StreamsError {
+    return new StreamsError('serialization-failed', 'a row of a store cannot be serialised', {
+      cause,
+      place: { store: this.name },
+    })
   }
 
   #push(list: RecordList<K, V>, timestamp: number, value: V, bytes: number): void {
@@ -308,8 +362,13 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
       list.order = list.timestamps.map((_, index) => index)
       insertInOrder(list.order, list.timestamps, timestamp)
     }
-    list.timestamps.push(timestamp)
-    list.values.push(value)
+    if (count === 0) {
+      list.timestamps = [timestamp]
+      list.values = [value]
+    } else {
+      list.timestamps.push(timestamp)
+      list.values.push(value)
+    }
     list.size += bytes + RECORD_OVERHEAD_BYTES
     this.#bytes += bytes + RECORD_OVERHEAD_BYTES
   }
@@ -339,10 +398,7 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
         keyOutput.writeInt32(chunk)
         timestamp = this.#writeChunk(list, chunk, valueOutput)
       } catch (cause) {
-        throw new StreamsError('serialization-failed', 'a row of a store cannot be serialised', {
-          cause,
-          place: { store: this.name },
-        })
+        throw this.#unserializable(cause)
       }
       sink(keyOutput, valueOutput, timestamp)
     })
@@ -383,12 +439,16 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
       const timestamp = list.timestamps[index] as number
       if (timestamp > largest) largest = timestamp
       output.writeInt64(timestamp)
-      const lengthAt = output.end
+      if (index >= list.unsavedFrom) {
+        const position = list.positions[index - list.unsavedFrom] as number
+        const length = this.#arena.bytes.readInt32BE(position)
+        output.writeBytes(this.#arena.bytes, position, position + 4 + length)
+        continue
+      }
+      const lengthAt = output.reserve(4)
       output.writeInt32(0)
-      this.#valueSerde.write(list.values[index] as V, output)
-      const length = output.end - lengthAt - 4
-      output.bytes.writeInt32BE(length, lengthAt)
-      this.#typicalBytes = length
+      this.valueSerde.write(list.values[index] as V, output)
+      output.bytes.writeInt32BE(output.end - lengthAt - 4, lengthAt)
     }
     return largest
   }
@@ -408,12 +468,21 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
         this.#oldestBucket = bucket.start
       }
     }
+    this.#forgetExpired()
   }
 
   #expire(list: RecordList<K, V>): void {
     this.#bytes -= list.size
     if (list.isDirty || list.isUnsaved) this.#pinnedBytes -= list.size
+    if (list.isUnsaved) this.#expiredUnsaved++
     list.isExpired = true
+  }
+
+  /** Lets go of lists that expired before their save came, once they are the larger part. */
+  #forgetExpired(): void {
+    if (this.#expiredUnsaved * 2 <= this.#unsaved.length) return
+    this.#unsaved = this.#unsaved.filter((list) => !list.isExpired)
+    this.#expiredUnsaved = 0
   }
 
   #evictLists(bucket: Bucket<K, V>, target: number): void {
@@ -423,6 +492,7 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
       bucket.lists.delete(tableKey)
       this.#bytes -= list.size
       this.#evictions++
+      this.#mayMiss = true
       if (list.values.length > 0) bucket.isComplete = false
     }
     if (bucket.lists.size === 0) this.#buckets.delete(bucket.start)
@@ -451,13 +521,14 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
       while (at < row.length) {
         const valueStart = at + 12
         const valueEnd = valueStart + row.readInt32BE(at + 8)
-        const value = this.#valueSerde.read(row, valueStart, valueEnd)
+        const value = this.valueSerde.read(row, valueStart, valueEnd)
         this.#push(list, readInt64(row, at), value, valueEnd - valueStart)
         at = valueEnd
       }
     })
     list.drained = list.values.length
     list.saved = list.values.length
+    list.unsavedFrom = list.saved
   }
 
   /** All chunks of each key and bucket: chunk 0 says how many there are. */

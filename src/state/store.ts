@@ -148,8 +148,13 @@ export interface WindowStore<K, V> extends StateStore, ReadOnlyWindowStore<K, V>
 
 /** Records of one side of a stream-stream join: several per key and time, each its own. */
 export interface JoinStore<K, V> extends StateStore {
-  /** Keeps a record; false when it is older than the retention allows and was not kept. */
-  add(key: K, timestamp: number, value: V): PromiseOrValue<boolean>
+  readonly valueSerde: Serde<V>
+  /**
+   * Keeps a record; false when it is older than the retention allows and was not kept.
+   *
+   * @param bytes the value as `valueSerde` writes it, when the caller has it; copied by the call
+   */
+  add(key: K, timestamp: number, value: V, bytes?: ByteRange | null): PromiseOrValue<boolean>
   /** Visits the records of a key with `from <= timestamp <= to`, by timestamp, then arrival. */
   fetch(
     key: K,

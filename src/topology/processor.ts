@@ -7,7 +7,8 @@
  * returns a promise, and the task waits for it before the next record. So order within a partition
  * is what it would be if everything were synchronous.
  */
-import type { PromiseOrValue, StreamRecord } from '../record/record.ts'
+import type { ByteRange, PromiseOrValue, StreamRecord } from '../record/record.ts'
+import type { Serde } from '../record/serde.ts'
 import type { StateStore } from '../state/store.ts'
 
 /** Why a record was left out of the result; counted per reason and operator. */
@@ -45,6 +46,12 @@ export interface ProcessorContext<K, V> {
   forward(record: StreamRecord<K, V>, child?: string): PromiseOrValue<void>
   /** A store this node was connected to, by its name. */
   store<S extends StateStore>(name: string): S
+  /**
+   * The bytes that the value being processed was read from, for a node that sees a source's values
+   * untouched; null when it does not, or when they were read with another serde. Valid until the
+   * call returns: a store copies them instead of serialising the value again.
+   */
+  valueBytes(serde: Serde<unknown>): ByteRange | null
   /** Counts a record that is left out, and reports it. */
   drop(reason: DropReason, record: StreamRecord<unknown, unknown>): void
   /** The largest timestamp this task has processed, -1 before the first. */
