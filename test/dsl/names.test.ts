@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type KStream, StreamsBuilder, type Topology, text, tumbling } from '../../src/index.ts'
 
@@ -110,6 +111,50 @@ describe('derived names', () => {
     lines.groupBy((key) => key).count()
     for (const name of kept(lines.place.graph.build())) expect(name.length).toBeLessThan(200)
   })
+})
+
+/** A chain of verbs on a topic; it ends in state. */
+interface Chain {
+  readonly topic: number
+  readonly verbs: readonly number[]
+}
+
+function namesOf(chains: readonly Chain[]): string[] {
+  const builder = new StreamsBuilder()
+  for (const { topic, verbs } of chains) {
+    let lines: Lines = builder.stream(`topic-${topic}`, { key: text, value: text })
+    for (const verb of verbs) lines = (VERBS[verb] as (lines: Lines) => Lines)(lines)
+    lines.groupByKey().count()
+  }
+  const topology = builder.build()
+  return [...kept(topology), ...topology.nodes.map(({ name }) => name)]
+}
+
+const VERBS: ((lines: Lines) => Lines)[] = [
+  (lines) => lines.filter(() => true),
+  (lines) => lines.peek(() => {}),
+  (lines) => lines.repartition(),
+  (lines) => lines.split({ all: () => true }).all,
+  (lines) => lines.merge(lines),
+  (lines) => lines.selectKey((key) => key).repartition(),
+]
+
+test('whatever the program, a chain elsewhere renames nothing, nor does one at the end', () => {
+  const seed = Number(process.env.SEED ?? Date.now() % 1e9)
+  const chain = fc.record({
+    topic: fc.nat(2),
+    verbs: fc.array(fc.nat(VERBS.length - 1), { maxLength: 5 }),
+  })
+  const program = fc.array(chain, { minLength: 1, maxLength: 6 })
+  fc.assert(
+    fc.property(program, chain, fc.nat(), (chains, added, at) => {
+      const before = namesOf(chains)
+      const elsewhere = chains.toSpliced(at % (chains.length + 1), 0, { ...added, topic: 9 })
+      expect(namesOf(elsewhere)).toEqual(expect.arrayContaining(before))
+      expect(namesOf([...chains, added])).toEqual(expect.arrayContaining(before))
+    }),
+    { seed, numRuns: 200 },
+  )
 })
 
 describe('names of the user', () => {
