@@ -13,15 +13,12 @@
  */
 import type { LogClient, NewTopic } from '../client/client.ts'
 import { StreamsError } from '../errors.ts'
-import type { StoreDefinition } from '../state/store.ts'
 import { subTopologies } from '../topology/sub-topologies.ts'
 import type { SubTopology, Topology } from '../topology/topology.ts'
 import type { TaskDescription } from './task.ts'
 
 /** Segments of repartition topics: small, because they are purged behind the reader. */
 const REPARTITION_SEGMENT_BYTES = 50 * 1024 * 1024
-/** Kept beyond a window store's retention in its changelog (windowstore.changelog.additional.retention.ms). */
-const CHANGELOG_EXTRA_RETENTION_MS = 86_400_000
 
 export class ApplicationTopics {
   readonly tasks: readonly TaskDescription[]
@@ -103,7 +100,7 @@ export async function prepareTopics(
     for (const store of subTopology.stores) {
       if (!store.changelog) continue
       const topic = changelogName(applicationId, store.name)
-      wanted.push({ topic, partitions, config: changelogConfig(store) })
+      wanted.push({ topic, partitions, config: CHANGELOG_CONFIG })
     }
     for (const topic of subTopology.sinkTopics) {
       if (!owned.has(topic) && !existing.has(topic)) wanted.push({ topic, partitions })
@@ -119,11 +116,12 @@ const REPARTITION_CONFIG = {
   'segment.bytes': String(REPARTITION_SEGMENT_BYTES),
 }
 
-function changelogConfig(store: StoreDefinition): Record<string, string> {
-  if (store.kind === 'key-value') return { 'cleanup.policy': 'compact' }
-  const retentionMs = store.retentionMs + CHANGELOG_EXTRA_RETENTION_MS
-  return { 'cleanup.policy': 'compact,delete', 'retention.ms': String(retentionMs) }
-}
+/**
+ * The log never deletes changelog records by their age: it would compare their event time with the
+ * wall clock, and a backlog of last year would lose its state (Kafka Streams' `compact,delete` does).
+ * What expired by stream time is purged by the stream thread.
+ */
+const CHANGELOG_CONFIG = { 'cleanup.policy': 'compact', 'retention.ms': '-1' }
 
 /**
  * Partition counts by topic as the nodes name it. A repartition topic without a count of its own

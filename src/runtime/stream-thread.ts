@@ -29,7 +29,7 @@ const FETCH_WAIT_MS = 500
 const IDLE_COMMIT_MS = 10
 /** Share of the store memory that rows changed since the last commit may fill. */
 const DIRTY_SHARE = 0.5
-/** How often repartition topics are purged behind their readers. */
+/** How often records that nobody needs any more are deleted from the application's own topics. */
 const PURGE_INTERVAL_MS = 30_000
 
 export interface StreamThreadOptions {
@@ -224,13 +224,23 @@ export class StreamThread {
     return committed
   }
 
-  /** Deletes what every reader of the repartition topics has processed. */
+  /** Deletes what nobody needs any more of repartition topics and of changelogs of windows. */
   async #purge(): Promise<void> {
     this.#purgedAt = this.#clock.monotonic()
-    const items = this.#queues
-      .filter(({ topic }) => this.#options.purges(topic))
+    const { client, purges, tasks } = this.#options
+    const processed = this.#queues
+      .filter(({ topic }) => purges(topic))
       .map(({ topic, partition, committable }) => ({ topic, partition, beforeOffset: committable }))
-    if (items.length > 0) await this.#options.client.admin.deleteRecords(items)
+    const expired = tasks.flatMap((task) => task.expiredChangelogs())
+    const offsets = await client.listOffsets(
+      expired.map(({ topic, partition, before: at }) => ({ topic, partition, at })),
+      'read-committed',
+    )
+    const needless = offsets
+      .filter(({ error, offset }) => error === null && offset > 0)
+      .map(({ topic, partition, offset }) => ({ topic, partition, beforeOffset: offset }))
+    const items = [...processed, ...needless]
+    if (items.length > 0) await client.admin.deleteRecords(items)
   }
 
   /**

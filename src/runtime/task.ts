@@ -54,6 +54,12 @@ export interface StartingPoint {
   readonly isInternal: boolean
 }
 
+/**
+ * How long a changelog keeps what its store has expired: the store's own time may be behind the
+ * task's by records that a filter held back.
+ */
+const PURGE_SLACK_MS = 86_400_000
+
 /** The changelog partition of a store, and the offset its saved rows go up to. */
 export interface StoreChangelog extends TopicPartition {
   readonly store: string
@@ -283,6 +289,19 @@ export class Task {
         partition: this.partition,
         savedOffset: this.state.changelogOffset(store) ?? 0,
       }))
+  }
+
+  /** Changelog partitions whose records before a time are all expired, with that time. */
+  expiredChangelogs(): (TopicPartition & { readonly before: number })[] {
+    const expired: (TopicPartition & { readonly before: number })[] = []
+    for (const { store, topic, partition } of this.changelogs()) {
+      const definition = this.#definition(store)
+      if (definition.kind === 'key-value') continue
+      // A row is never older than its window's start, and observed time never ahead of stream time.
+      const before = this.#streamTime - definition.retentionMs - PURGE_SLACK_MS
+      if (before > 0) expired.push({ topic, partition, before })
+    }
+    return expired
   }
 
   #definition(name: string): StoreDefinition {
