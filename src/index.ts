@@ -8,25 +8,26 @@ export type {
   NewTopic,
   TopicPartition,
 } from './client/client.ts'
-export {
-  Consumer,
-  type ConsumerBatch,
-  type ConsumerOptions,
-  type ConsumerRecord,
-} from './client/consumer.ts'
+export { Consumer } from './client/consumer.ts'
+export type {
+  ConsumerBatch,
+  ConsumerOptions,
+  ConsumerRecord,
+  SeekTo,
+} from './client/consumer-options.ts'
 export {
   EmbeddedLog,
   type EmbeddedOptions,
   embedded,
   type FlushPolicy,
 } from './client/embedded.ts'
-export {
-  type OffsetToCommit,
-  Producer,
-  type ProducerOptions,
-  type ProducerRecord,
-  type ProducerTransaction,
-} from './client/producer.ts'
+export { Producer } from './client/producer.ts'
+export type {
+  OffsetToCommit,
+  ProducerOptions,
+  ProducerRecord,
+  ProducerTransaction,
+} from './client/producer-options.ts'
 export { type Clock, systemClock } from './clock.ts'
 export type { AggregationOptions, WindowAggregationOptions } from './dsl/aggregation.ts'
 export type { BranchPredicate } from './dsl/branches.ts'

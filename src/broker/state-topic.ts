@@ -29,7 +29,7 @@ export const STATE_TOPIC_CONFIG: Readonly<Record<string, string>> = {
 }
 
 /** A rewrite is due when this much was appended since the last one and it is mostly history. */
-const REWRITE_BYTES_MIN = 4 * 1024 * 1024
+const REWRITE_BYTES_MIN = 1024 * 1024
 const HISTORY_FACTOR = 4
 const BATCH_BYTES = 256 * 1024
 const READ_BYTES = 1024 * 1024

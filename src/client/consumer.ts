@@ -13,11 +13,9 @@
  * - What was fetched before a seek, a pause or a rebalance is not handed out after it.
  */
 import { type Clock, holdProcess } from '../clock.ts'
-import { type Duration, milliseconds } from '../duration.ts'
+import { milliseconds } from '../duration.ts'
 import { StreamsError } from '../errors.ts'
-import type { RecordHeaders } from '../record/record.ts'
-import type { BatchReader } from '../record/record-batch.ts'
-import type { Serde } from '../record/serde.ts'
+import { BatchDecoder } from './batch-decoder.ts'
 import type {
   ClientError,
   FetchedPartition,
@@ -30,64 +28,9 @@ import type {
   OffsetItem,
   TopicPartition,
 } from './client.ts'
-import { CommittedBatches } from './committed-batches.ts'
+import type { ConsumerBatch, ConsumerOptions, ConsumerRecord, SeekTo } from './consumer-options.ts'
 import { asStreamsError, pause, retryDelayMs } from './retrying.ts'
 import { assignRoundRobin } from './round-robin.ts'
-
-export interface ConsumerOptions<K = Buffer, V = Buffer> {
-  /** Group whose members share the partitions and whose offsets `commit` writes. */
-  readonly group?: string
-  /** Topics to read: all partitions, or this member's share with a group. */
-  readonly topics?: readonly string[]
-  /** Exactly these partitions; with `group` only its offsets are used. Instead of `topics`. */
-  readonly assignments?: readonly TopicPartition[]
-  /** Default `read-committed`. */
-  readonly isolation?: Isolation
-  /** Where to begin without a committed offset, or when it is gone. Default `earliest`. */
-  readonly offsetReset?: 'earliest' | 'latest' | 'none'
-  /** Commit finished batches of the group each second and at close. Default true. */
-  readonly autoCommit?: boolean
-  /** Default: bytes, shared with the log: copy before you write to them. */
-  readonly key?: Serde<K>
-  /** Default: bytes, shared with the log: copy before you write to them. */
-  readonly value?: Serde<V>
-  /** How long a fetch waits for data. Default `500ms`. */
-  readonly maxWait?: Duration
-  /** Bytes of one fetch. Default 8 MiB, and of one partition in it 1 MiB. */
-  readonly maxBytes?: number
-  readonly partitionMaxBytes?: number
-  /** Static membership: the member takes its place again when it restarts within the session. */
-  readonly instanceId?: string
-  /** Default `10s`. */
-  readonly sessionTimeout?: Duration
-  /** A member has so long to finish its batch when the group changes. Default `30s`. */
-  readonly rebalanceTimeout?: Duration
-  /** Told of every change of this member's partitions, before the first record of them. */
-  readonly onAssigned?: (partitions: readonly TopicPartition[]) => void | Promise<void>
-}
-
-export interface ConsumerRecord<K = Buffer, V = Buffer> {
-  readonly topic: string
-  readonly partition: number
-  readonly offset: number
-  readonly timestamp: number
-  readonly key: K | null
-  readonly value: V | null
-  readonly headers: RecordHeaders
-}
-
-/** Consecutive records of one partition. */
-export interface ConsumerBatch<K = Buffer, V = Buffer> extends Iterable<ConsumerRecord<K, V>> {
-  readonly topic: string
-  readonly partition: number
-  readonly records: readonly ConsumerRecord<K, V>[]
-  /** The offset after the last one, also over records that are not visible. */
-  readonly nextOffset: number
-  /** End of what could be read when it was fetched. */
-  readonly endOffset: number
-}
-
-export type SeekTo = number | 'earliest' | 'latest' | { readonly timestamp: number }
 
 const MAX_BYTES = 8 * 1024 * 1024
 const PARTITION_MAX_BYTES = 1024 * 1024
@@ -123,7 +66,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerB
   readonly #maxWaitMs: number
   readonly #rebalanceTimeoutMs: number
   readonly #readings = new Map<string, Reading>()
-  readonly #cursor: CommittedBatches
+  readonly #decoder: BatchDecoder<K, V>
   #started: Promise<void> | null = null
   #fetcher: Fetcher | null = null
   #membership: GroupMembership | null = null
@@ -154,7 +97,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerB
     this.#clock = clock
     this.#options = options
     this.#isolation = options.isolation ?? 'read-committed'
-    this.#cursor = new CommittedBatches(this.#isolation)
+    this.#decoder = new BatchDecoder(this.#isolation, options)
     this.#maxWaitMs = milliseconds(options.maxWait ?? 500, 'maxWait')
     this.#rebalanceTimeoutMs = milliseconds(options.rebalanceTimeout ?? '30s', 'rebalanceTimeout')
   }
@@ -390,50 +333,13 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerB
     for (let item = this.#fetched.shift(); item !== undefined; item = this.#fetched.shift()) {
       const { reading, version, data } = item
       if (reading.version !== version || this.#closed) continue
-      const batch = this.#decode(reading, data)
+      const batch = this.#decoder.decode(reading, reading.delivered, data)
       reading.delivered = batch.nextOffset
       if (batch.records.length > 0) return batch
       // Nothing visible: it is finished without the user.
       reading.finished = batch.nextOffset
     }
     return null
-  }
-
-  #decode(reading: Reading, data: FetchedPartition): ConsumerBatch<K, V> {
-    const { topic, partition } = reading
-    const start = reading.delivered
-    const records: ConsumerRecord<K, V>[] = []
-    const cursor = this.#cursor
-    cursor.start(start, data.records, data.aborted)
-    while (cursor.next()) {
-      const { reader } = cursor
-      while (reader.next()) {
-        if (reader.offset >= start) records.push(this.#record(topic, partition, reader))
-      }
-    }
-    const endOffset =
-      this.#isolation === 'read-committed' ? data.lastStableOffset : data.highWatermark
-    return {
-      topic,
-      partition,
-      records,
-      nextOffset: cursor.position,
-      endOffset,
-      [Symbol.iterator]: () => records[Symbol.iterator](),
-    }
-  }
-
-  #record(topic: string, partition: number, reader: BatchReader): ConsumerRecord<K, V> {
-    const { key, value } = this.#options
-    return {
-      topic,
-      partition,
-      offset: reader.offset,
-      timestamp: reader.timestamp,
-      key: read(key, reader.bytes, reader.keyStart, reader.keyEnd),
-      value: read(value, reader.bytes, reader.valueStart, reader.valueEnd),
-      headers: reader.headers(),
-    }
   }
 
   /** Takes in the fetch that ran ahead, and starts the next one. */
@@ -485,21 +391,9 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerB
       if (data.error !== null) await this.#answerError(reading, data.error)
       else if (data.records.length > 0) {
         this.#fetched.push({ reading, version, data })
-        reading.fetchOffset = this.#endOf(reading, data)
+        reading.fetchOffset = this.#decoder.endOf(reading.fetchOffset, data)
       }
     }
-  }
-
-  /** Where the walk over the answer will end; the headers of its last buffer tell. */
-  #endOf(reading: Reading, data: FetchedPartition): number {
-    const { reader } = this.#cursor
-    let end = reading.fetchOffset
-    for (const buffer of data.records) {
-      for (let position = 0; reader.open(buffer, position); position = reader.nextPosition) {
-        end = reader.lastOffset + 1
-      }
-    }
-    return Math.max(end, reading.fetchOffset)
   }
 
   async #answerError(reading: Reading, error: ClientError): Promise<void> {
@@ -666,10 +560,4 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerB
     this.#idle = []
     this.#fetcher?.wakeup()
   }
-}
-
-function read<T>(serde: Serde<T> | undefined, bytes: Buffer, start: number, end: number): T | null {
-  if (start < 0) return null
-  if (serde === undefined) return bytes.subarray(start, end) as T
-  return serde.read(bytes, start, end)
 }

@@ -4,8 +4,9 @@
  * Journey: partition log -> broker -> [fetch, in process] -> runtime or consumer; and back.
  *
  * Lifetime: the first use opens the folder. `open` takes a hold and `close` gives it back; the last
- * one back closes the folder, so several apps, producers and consumers share one log. `await using`
- * (or `shutdown`) closes it at once, whoever holds it.
+ * one back closes the folder, so several apps, producers and consumers share one log. A call of the
+ * log itself (`admin`, for example) while it is not open takes a hold too, which `close` gives back.
+ * `await using` (or `shutdown`) closes it for good, whoever holds it.
  *
  * Invariants:
  * - Batches pass by reference both ways: produce hands them to the log, fetch hands out its tail.
@@ -42,9 +43,11 @@ import type {
   TopicDescription,
   TopicPartition,
 } from './client.ts'
-import { Consumer, type ConsumerOptions } from './consumer.ts'
+import { Consumer } from './consumer.ts'
+import type { ConsumerOptions } from './consumer-options.ts'
 import { CoordinatedMembership, type GroupCoordinator } from './group-membership.ts'
-import { Producer, type ProducerOptions } from './producer.ts'
+import { Producer } from './producer.ts'
+import type { ProducerOptions } from './producer-options.ts'
 
 export type { FlushPolicy } from '../log/log-config.ts'
 
@@ -93,6 +96,7 @@ export class EmbeddedLog implements LogClient {
   readonly #options: EmbeddedOptions
   readonly #fileSystem: FileSystem
   #lifetime: Lifetime = { state: 'new' }
+  #closing: Promise<void> = Promise.resolve()
   #holds = 0
 
   constructor(options: EmbeddedOptions) {
@@ -115,7 +119,7 @@ export class EmbeddedLog implements LogClient {
     this.#holds++
     try {
       if (this.#lifetime.state === 'closed') this.#lifetime = { state: 'new' }
-      await this.#opened()
+      await this.#started()
     } catch (error) {
       this.#holds--
       throw error
@@ -125,16 +129,22 @@ export class EmbeddedLog implements LogClient {
   /** Gives a hold back; the last one closes the folder. Does not wait for polls. */
   async close(): Promise<void> {
     if (this.#holds > 0) this.#holds--
-    if (this.#holds === 0) await this.shutdown()
+    if (this.#holds === 0 && this.#lifetime.state !== 'closed') await this.#closeAs('new')
   }
 
-  /** Closes the folder now, whoever holds it; their calls then answer 'log-closed'. */
+  /** Closes the folder now, whoever holds it; calls then answer 'log-closed' until `open`. */
   async shutdown(): Promise<void> {
+    await this.#closeAs('closed')
+  }
+
+  async #closeAs(state: 'new' | 'closed'): Promise<void> {
     const lifetime = this.#lifetime
     this.#holds = 0
-    this.#lifetime = { state: 'closed' }
-    if (lifetime.state === 'open') await lifetime.broker.close()
-    if (lifetime.state === 'opening') await (await lifetime.opened).close()
+    // Who opens while the folder is being closed waits for that.
+    const closing = this.#closing.then(() => close(lifetime))
+    this.#closing = closing.catch(() => {})
+    this.#lifetime = { state }
+    await closing
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -289,7 +299,16 @@ export class EmbeddedLog implements LogClient {
     }
   }
 
+  /** The broker; opened by this call if need be, which then takes a hold. */
   #opened(): Promise<Broker> {
+    if (this.#lifetime.state !== 'new') return this.#started()
+    this.#holds++
+    const opened = this.#started()
+    opened.catch(() => this.#holds--)
+    return opened
+  }
+
+  #started(): Promise<Broker> {
     const lifetime = this.#lifetime
     if (lifetime.state === 'open') return Promise.resolve(lifetime.broker)
     if (lifetime.state === 'opening') return lifetime.opened
@@ -297,23 +316,29 @@ export class EmbeddedLog implements LogClient {
       return Promise.reject(new StreamsError('log-closed', 'The log was closed; open it again'))
     }
     const { directory = '/log', flush = 'every-second' } = this.#options
-    const opened = Broker.open({
-      fileSystem: this.#fileSystem,
-      clock: this.clock,
-      directory,
-      flush,
-      topicDefaults: topicDefaultsOf(this.#options),
-    })
+    const opened = this.#closing.then(() =>
+      Broker.open({
+        fileSystem: this.#fileSystem,
+        clock: this.clock,
+        directory,
+        flush,
+        topicDefaults: topicDefaultsOf(this.#options),
+      }),
+    )
     this.#lifetime = { state: 'opening', opened }
     opened.then(
       (broker) => {
-        if (this.#lifetime.state === 'opening') this.#lifetime = { state: 'open', broker }
+        if (this.#isOpening(opened)) this.#lifetime = { state: 'open', broker }
       },
       () => {
-        this.#lifetime = { state: 'new' }
+        if (this.#isOpening(opened)) this.#lifetime = { state: 'new' }
       },
     )
     return opened
+  }
+
+  #isOpening(opened: Promise<Broker>): boolean {
+    return this.#lifetime.state === 'opening' && this.#lifetime.opened === opened
   }
 }
 
@@ -359,6 +384,11 @@ class EmbeddedFetcher implements Fetcher {
     this.#woken = false
     return this.#lane
   }
+}
+
+async function close(lifetime: Lifetime): Promise<void> {
+  if (lifetime.state === 'open') await lifetime.broker.close()
+  if (lifetime.state === 'opening') await (await lifetime.opened).close()
 }
 
 function topicDefaultsOf(options: EmbeddedOptions): Readonly<Record<string, string>> {

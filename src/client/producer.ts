@@ -12,14 +12,10 @@
  * - Buffered bytes are bounded: `send` and `sendMany` wait while the buffer is full.
  */
 import { type Clock, holdProcess } from '../clock.ts'
-import { type Duration, milliseconds } from '../duration.ts'
 import { StreamsError } from '../errors.ts'
 import { ByteWriter } from '../record/byte-writer.ts'
-import type { Compression } from '../record/compression.ts'
-import { NO_HEADERS, type RecordHeaders } from '../record/record.ts'
-import type { BatchWriter } from '../record/record-batch.ts'
-import type { Serde } from '../record/serde.ts'
-import { bytes, text } from '../record/serdes.ts'
+import { NO_HEADERS } from '../record/record.ts'
+import { BATCH_HEADER_BYTES, type BatchWriter } from '../record/record-batch.ts'
 import type {
   ClientError,
   GroupIdentity,
@@ -31,77 +27,36 @@ import type {
 } from './client.ts'
 import { type Partitioner, stickyPartitioner } from './partitioner.ts'
 import { type Batch, PartitionBatches, type PendingRecord } from './producer-batches.ts'
-import { asStreamsError, kindOf, pause, retryDelayMs, retrying } from './retrying.ts'
+import {
+  type OffsetToCommit,
+  type ProducerOptions,
+  type ProducerRecord,
+  type ProducerSettings,
+  type ProducerTransaction,
+  serialise,
+  settingsOf,
+} from './producer-options.ts'
+import {
+  asStreamsError,
+  isUnknownTopic,
+  kindOf,
+  MISSING_RESULT,
+  pause,
+  retryDelayMs,
+  retrying,
+  unknownPartition,
+} from './retrying.ts'
 
-export interface ProducerOptions<K, V> {
-  /**
-   * What an acknowledgement means. `all` (default): as durable as the log's flush policy promises.
-   * `leader`: written. `none`: nothing; errors are not reported.
-   */
-  readonly acks?: 'all' | 'leader' | 'none'
-  /** Each record once, whatever has to be sent again. Default true; false needs `acks`. */
-  readonly idempotent?: boolean
-  /** Makes a transactional producer. One live producer per id: a second one fences the first. */
-  readonly transactionalId?: string
-  /** The log aborts a transaction open for longer. Default `1m`, at most `15m`. */
-  readonly transactionTimeout?: Duration
-  /** Default `none`. */
-  readonly compression?: Compression
-  /** How long a batch waits for more records. Default 0: until the end of the current turn. */
-  readonly linger?: Duration
-  /** Size at which a batch is closed. Default 64 KiB. */
-  readonly batchBytes?: number
-  /** Records waiting to be sent take at most this. Default 32 MiB. */
-  readonly bufferBytes?: number
-  /** A record is given up when it was not acknowledged for so long. Default `2m`. */
-  readonly deliveryTimeout?: Duration
-  /** Default: text for strings, bytes for `Uint8Array`. */
-  readonly key?: Serde<K>
-  /** Default: text for strings, bytes for `Uint8Array`. */
-  readonly value?: Serde<V>
-  /** Default: murmur2 of the key; records without a key stay on one partition per batch. */
-  readonly partitioner?: Partitioner
-}
-
-export interface ProducerRecord<K = unknown, V = unknown> {
-  readonly topic: string
-  readonly key?: K | null
-  readonly value?: V | null
-  readonly headers?: RecordHeaders
-  /** Milliseconds since the epoch. Default: now. */
-  readonly timestamp?: number
-  /** Default: the partitioner's choice. */
-  readonly partition?: number
-}
-
-/** Group and offsets that a transaction commits. */
-export interface ProducerTransaction<K, V> {
-  send(record: ProducerRecord<K, V>): Promise<number>
-  sendMany(records: Iterable<ProducerRecord<K, V>>): Promise<number>
-  sendOffsets(group: string | GroupIdentity, offsets: readonly OffsetToCommit[]): Promise<void>
-}
-
-/** The offset of the next record to read. */
-export interface OffsetToCommit extends TopicPartition {
-  readonly offset: number
-  readonly metadata?: string
-}
-
-const BATCH_BYTES = 64 * 1024
-const BUFFER_BYTES = 32 * 1024 * 1024
 /** `sendMany` lets batches leave when this much is waiting: enough to fill a call, small in cache. */
 const SEND_MANY_BYTES = 1024 * 1024
-/** A guess of what a record adds besides key and value; only for closing a batch in time. */
+/** A guess of what a record adds to key and value, for closing a batch in time. */
 const RECORD_OVERHEAD_BYTES = 24
 
 export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K, V> {
   readonly #client: LogClient
   readonly #clock: Clock
   readonly #options: ProducerOptions<K, V>
-  readonly #lingerMs: number
-  readonly #bufferBytes: number
-  readonly #deliveryTimeoutMs: number
-  readonly #transactionTimeoutMs: number
+  readonly #settings: ProducerSettings
   readonly #partitioner: Partitioner
   readonly #topics = new Map<string, readonly PartitionBatches[]>()
   readonly #writers: BatchWriter[] = []
@@ -128,23 +83,8 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
     this.#client = client
     this.#options = options
     this.#clock = clock
-    this.#lingerMs = milliseconds(options.linger ?? 0, 'linger')
-    this.#bufferBytes = positive(options.bufferBytes ?? BUFFER_BYTES, 'bufferBytes')
-    positive(options.batchBytes ?? BATCH_BYTES, 'batchBytes')
-    this.#deliveryTimeoutMs = milliseconds(options.deliveryTimeout ?? '2m', 'deliveryTimeout')
-    this.#transactionTimeoutMs = milliseconds(
-      options.transactionTimeout ?? '1m',
-      'transactionTimeout',
-    )
+    this.#settings = settingsOf(options)
     this.#partitioner = options.partitioner ?? stickyPartitioner(clock)
-    if (options.transactionalId !== undefined && options.idempotent === false) {
-      throw new TypeError('a transactional producer is idempotent; leave `idempotent` out')
-    }
-    if (this.#isIdempotent && options.acks !== undefined && options.acks !== 'all') {
-      if (options.idempotent === true || options.transactionalId !== undefined) {
-        throw new TypeError(`an idempotent producer needs acks 'all', not '${options.acks}'`)
-      }
-    }
   }
 
   /**
@@ -159,14 +99,10 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
     if (
       partitions !== undefined &&
       this.#gate === null &&
-      this.#bufferedBytes < this.#bufferBytes
+      this.#bufferedBytes < this.#settings.bufferBytes
     ) {
       return new Promise((resolve, reject) => {
-        try {
-          this.#append(record, partitions, resolve, reject)
-        } catch (error) {
-          reject(error)
-        }
+        this.#append(record, partitions, resolve, reject)
       })
     }
     return new Promise((resolve, reject) => {
@@ -189,7 +125,7 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
     const reject = (error: unknown): void => {
       failure ??= { error }
     }
-    const limit = Math.min(SEND_MANY_BYTES, this.#bufferBytes)
+    const limit = Math.min(SEND_MANY_BYTES, this.#settings.bufferBytes)
     const watched = new Set<Batch>()
     await this.#gated(async () => {
       let topic = ''
@@ -232,8 +168,8 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
   async init(): Promise<ProducerIdentity> {
     const transactionalId = this.#requireTransactionalId()
     await this.#hold()
-    this.#identity = await retrying(this.#clock, this.#deliveryTimeoutMs, () =>
-      this.#client.transactions.init(transactionalId, this.#transactionTimeoutMs),
+    this.#identity = await retrying(this.#clock, this.#settings.deliveryTimeoutMs, () =>
+      this.#client.transactions.init(transactionalId, this.#settings.transactionTimeoutMs),
     )
     this.#identityLost = false
     return this.#identity
@@ -352,11 +288,6 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
     await this.close()
   }
 
-  get #isIdempotent(): boolean {
-    const { acks = 'all', idempotent = acks === 'all' } = this.#options
-    return idempotent
-  }
-
   #append(
     record: ProducerRecord<K, V>,
     partitions: readonly PartitionBatches[],
@@ -365,8 +296,8 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
   ): Batch {
     this.#refuseFatal()
     if (this.#options.transactionalId !== undefined) this.#requireTransaction()
-    const key = this.#serialise(record.key, this.#options.key, this.#keyBytes, 'key')
-    const value = this.#serialise(record.value, this.#options.value, this.#valueBytes, 'value')
+    const key = serialise(record.key, this.#options.key, this.#keyBytes, 'key')
+    const value = serialise(record.value, this.#options.value, this.#valueBytes, 'value')
     const number =
       record.partition ?? this.#partitioner({ topic: record.topic, key }, partitions.length)
     const partition = partitions[number]
@@ -382,7 +313,7 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
     if (wasEmpty) {
       this.#busy.add(partition)
       this.#joinTransaction(partition)
-      this.#drainSoon(this.#lingerMs)
+      this.#drainSoon(this.#settings.lingerMs)
     } else if (batch.full) {
       this.#drainSoon(0)
     }
@@ -394,25 +325,6 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
     if (transaction === null || transaction.partitions.has(partition)) return
     transaction.partitions.add(partition)
     transaction.unregistered.push({ topic: partition.topic, partition: partition.partition })
-  }
-
-  #serialise<T>(
-    value: T | null | undefined,
-    serde: Serde<T> | undefined,
-    output: ByteWriter,
-    what: 'key' | 'value',
-  ): ByteWriter | null {
-    if (value === null || value === undefined) return null
-    output.reset()
-    if (serde !== undefined) serde.write(value, output)
-    else if (typeof value === 'string') text.write(value, output)
-    else if (value instanceof Uint8Array) bytes.write(value, output)
-    else {
-      throw new TypeError(
-        `no serde for a ${what} of type ${typeof value}; give the producer the option \`${what}\`, for example \`${what}: json()\``,
-      )
-    }
-    return output
   }
 
   /** Runs sends that have to wait one after another, in the order they came. */
@@ -431,7 +343,8 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
   /** Waits for room, and for the topic's description when it is not known yet. */
   async #ready(topic: string): Promise<readonly PartitionBatches[]> {
     this.#refuseFatal()
-    if (this.#bufferedBytes >= this.#bufferBytes) await this.#roomBelow(this.#bufferBytes)
+    if (this.#bufferedBytes >= this.#settings.bufferBytes)
+      await this.#roomBelow(this.#settings.bufferBytes)
     const known = this.#topics.get(topic)
     if (known !== undefined) return known
     await this.#hold()
@@ -441,13 +354,8 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
         place: { topic },
       })
     }
-    const settings = {
-      batchBytes: this.#options.batchBytes ?? BATCH_BYTES,
-      compression: this.#options.compression ?? 'none',
-      transactional: this.#options.transactionalId !== undefined,
-    }
     const partitions = description.partitions.map(
-      ({ partition }) => new PartitionBatches({ topic, partition }, settings, this.#writers),
+      ({ partition }) => new PartitionBatches({ topic, partition }, this.#settings, this.#writers),
     )
     this.#topics.set(topic, partitions)
     return partitions
@@ -484,7 +392,7 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
       .then(() => this.#drain())
       .finally(() => {
         this.#draining = null
-        if (this.#busy.size > 0) this.#drainSoon(this.#lingerMs)
+        if (this.#busy.size > 0) this.#drainSoon(this.#settings.lingerMs)
       })
   }
 
@@ -508,8 +416,8 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
   async #prepareOrFail(): Promise<void> {
     try {
       await this.#hold()
-      if (this.#isIdempotent && this.#identity === null) {
-        this.#identity = await retrying(this.#clock, this.#deliveryTimeoutMs, () =>
+      if (this.#settings.idempotent && this.#identity === null) {
+        this.#identity = await retrying(this.#clock, this.#settings.deliveryTimeoutMs, () =>
           this.#client.transactions.init(null, 0),
         )
       }
@@ -522,7 +430,7 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
 
   #readyPartitions(): PartitionBatches[] {
     const now = this.#clock.monotonic()
-    const lingerMs = this.#flushing > 0 || this.#room.length > 0 ? 0 : this.#lingerMs
+    const lingerMs = this.#flushing > 0 || this.#room.length > 0 ? 0 : this.#settings.lingerMs
     const ready: PartitionBatches[] = []
     for (const partition of this.#busy) {
       const at = partition.readyAt(lingerMs)
@@ -582,7 +490,7 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
     }
     const { topic, partition: number } = partition
     const place = { topic, partition: number }
-    const late = `No acknowledgement within ${this.#deliveryTimeoutMs} ms: ${error.message}`
+    const late = `No acknowledgement within ${this.#settings.deliveryTimeoutMs} ms: ${error.message}`
     this.#fail(
       partition,
       delayMs === null
@@ -594,7 +502,7 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
 
   #isOverdue(partition: PartitionBatches): boolean {
     const openedAt = partition.inFlight?.openedAt ?? 0
-    return this.#clock.monotonic() - openedAt > this.#deliveryTimeoutMs
+    return this.#clock.monotonic() - openedAt > this.#settings.deliveryTimeoutMs
   }
 
   /** The batch in flight is given up, and with it the sequence of its producer id. */
@@ -617,7 +525,7 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
   }
 
   #release(partition: PartitionBatches, batch: Batch): void {
-    this.#bufferedBytes -= batch.bytes - EMPTY_BATCH_BYTES
+    this.#bufferedBytes -= batch.bytes - BATCH_HEADER_BYTES
     if (partition.isEmpty) this.#busy.delete(partition)
     if (this.#room.length === 0) return
     const waiting = this.#room
@@ -652,7 +560,7 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
   ): Promise<T> {
     const id = this.#requireTransactionalId()
     const producer = this.#identity as ProducerIdentity
-    return retrying(this.#clock, this.#deliveryTimeoutMs, () => call(id, producer)).catch(
+    return retrying(this.#clock, this.#settings.deliveryTimeoutMs, () => call(id, producer)).catch(
       (error: unknown) => {
         if (kindOf(error) === 'fenced') this.#fatal = error
         throw error
@@ -687,32 +595,4 @@ interface TransactionProgress {
   hasOffsets: boolean
   /** The first thing that failed: the transaction can only be aborted. */
   error: { readonly error: unknown } | null
-}
-
-const EMPTY_BATCH_BYTES = 61
-
-const MISSING_RESULT: ClientError = {
-  code: 'request-timed-out',
-  kind: 'retry',
-  message: 'The log gave no result for the batch',
-}
-
-function unknownPartition(topic: string, partition: number, count: number): StreamsError {
-  return new StreamsError(
-    'partition-not-found',
-    `The topic has partitions 0 to ${count - 1}; use one of them or add more`,
-    { place: { topic, partition } },
-  )
-}
-
-function isUnknownTopic(error: unknown): boolean {
-  return (
-    error instanceof StreamsError &&
-    (error.code === 'topic-not-found' || error.code === 'partition-not-found')
-  )
-}
-
-function positive(value: number, name: string): number {
-  if (Number.isSafeInteger(value) && value > 0) return value
-  throw new RangeError(`${name} is ${value}; use a whole number of bytes above 0`)
 }

@@ -53,3 +53,25 @@ export async function retrying<T>(
     }
   }
 }
+
+/** A client must answer every item; one that did not is asked again. */
+export const MISSING_RESULT: ClientError = {
+  code: 'request-timed-out',
+  kind: 'retry',
+  message: 'The log gave no result for the batch',
+}
+
+export function unknownPartition(topic: string, partition: number, count: number): StreamsError {
+  return new StreamsError(
+    'partition-not-found',
+    `The topic has partitions 0 to ${count - 1}; use one of them or add more`,
+    { place: { topic, partition } },
+  )
+}
+
+export function isUnknownTopic(error: unknown): boolean {
+  return (
+    error instanceof StreamsError &&
+    (error.code === 'topic-not-found' || error.code === 'partition-not-found')
+  )
+}

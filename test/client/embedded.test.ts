@@ -48,8 +48,9 @@ describe('the included log', () => {
     await log.close()
     expect((await log.describeTopics()).map(({ topic }) => topic)).toEqual(['a'])
     await log.close()
-    await expect(log.describeTopics()).rejects.toMatchObject({ code: 'log-closed' })
-    await log.open()
+    await using other = embedded({ directory: folder.path })
+    await other.open()
+    await other.close()
     const fetcher = log.fetcher('test')
     const [fetched] = await fetcher.poll(
       [{ topic: 'a', partition: 0, offset: 0, maxBytes: 1000 }],
@@ -58,6 +59,16 @@ describe('the included log', () => {
     expect(textOf(fetched, 0)).toBe('0:one')
     await log.close()
     folder.remove()
+  })
+
+  it('answers that it is closed after shutdown, until it is opened again', async () => {
+    const log = embedded()
+    await log.open()
+    await log.shutdown()
+    await expect(log.describeTopics()).rejects.toMatchObject({ code: 'log-closed' })
+    await log.open()
+    expect(await log.describeTopics()).toEqual([])
+    await log.close()
   })
 
   it('says who has the folder when it is open twice', async () => {
