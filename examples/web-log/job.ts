@@ -158,19 +158,29 @@ async function report(run: Run, lines: number, seconds: number): Promise<string>
 }
 
 /**
- * Lines left out because their window was closed. What this run dropped is in its metrics; over
+ * Lines left out because their window was closed. What this run left out is in its metrics; over
  * restarts, exactly once makes the sum come out: each line is a hit, rejected, or late.
+ *
+ * @throws Error when the sum does not come out: a line would be missing without a reason
  */
 function lateLines(
   { args, metrics }: Run,
   all: { lines: number; rejected: ReadonlyMap<string, number>; rows: readonly PageStats[] },
 ): number {
-  if (args.guarantee === 'at-least-once') {
-    const dropped = metrics.flatMap((one) => one.dropped).filter(({ reason }) => reason === 'late')
-    return dropped.reduce((sum, { count }) => sum + count, 0)
-  }
+  const dropped = metrics.flatMap((one) => one.dropped).filter(({ reason }) => reason === 'late')
+  const counted = dropped.reduce((sum, { count }) => sum + count, 0)
+  if (args.guarantee === 'at-least-once') return counted
+  const processed = metrics.reduce((sum, { recordsConsumed }) => sum + recordsConsumed, 0)
   const rejected = [...all.rejected.values()].reduce((sum, count) => sum + count, 0)
-  return all.lines - rejected - all.rows.reduce((sum, { hits }) => sum + hits, 0)
+  const hits = all.rows.reduce((sum, row) => sum + row.hits, 0)
+  const late = all.lines - rejected - hits
+  if (late < counted || (processed === all.lines && late > counted)) {
+    throw new Error(
+      `the figures do not add up: of ${all.lines} lines ${hits} are in the table, ` +
+        `${rejected} were rejected and ${counted} were late`,
+    )
+  }
+  return late
 }
 
 function percent(part: number, whole: number): string {
