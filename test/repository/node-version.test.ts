@@ -15,5 +15,5 @@ test('tests run on the pinned Node', () => {
     process.version,
     'This is not the Node of package.json. Install with `npm ci` (not with --ignore-scripts) and run ' +
       'through npm (`npm test`, `npm start`), which puts node_modules/.bin first in PATH.',
-  ).toBe(`v${devDependencies['node']}`)
+  ).toBe(`v${devDependencies.node}`)
 })
