@@ -27,12 +27,14 @@ async function main(): Promise<void> {
 
   mkdirSync(DATA, { recursive: true })
   const directory = mkdtempSync(join(DATA, 'run-'))
-  const engines: Engine[] = []
-  const cleanUp = async (): Promise<void> => {
+  const engines: Promise<Engine>[] = []
+  const cleanUp = once(async () => {
     stopAll()
-    for (const engine of engines) await engine.stop()
+    for (const started of await Promise.allSettled(engines)) {
+      if (started.status === 'fulfilled') await started.value.stop()
+    }
     rmSync(directory, { recursive: true, force: true })
-  }
+  })
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => void cleanUp().finally(() => process.exit(130)))
   }
@@ -43,11 +45,20 @@ async function main(): Promise<void> {
       dataDirectory: join(DATA, `scale-${options.scale}`),
       say,
     }
-    engines.push(millrace(shared, options.profile ? join(DATA, 'profiles') : null))
-    if (options.peer) engines.push(await startKafkaStreams(shared))
-    await measureAll(options, engines)
+    engines.push(Promise.resolve(millrace(shared, options.profile ? join(DATA, 'profiles') : null)))
+    if (options.peer) engines.push(startKafkaStreams(shared))
+    await measureAll(options, await Promise.all(engines))
   } finally {
     await cleanUp()
+  }
+}
+
+/** A signal may come while the end of a run, or its failure, is already cleaning up. */
+function once(task: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | null = null
+  return () => {
+    running ??= task()
+    return running
   }
 }
 

@@ -9,7 +9,7 @@ export interface Summary {
   readonly peer: Figures | null
 }
 
-const WIDTHS = [-16, 13, 20, 22, 22, 10] as const
+const WIDTHS = [-16, 13, 20, 22, 28, 10] as const
 const HEADER = [
   '',
   'records/s',
