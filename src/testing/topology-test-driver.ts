@@ -26,7 +26,10 @@ import type { Topology } from '../topology/topology.ts'
 import { TestClock } from './test-clock.ts'
 
 export interface TopologyTestDriverOptions {
-  /** Partitions of each source topic, by name, or of all. Default 1. */
+  /**
+   * Partitions of all source topics, or of topics by name. Default 1. A topic named here exists,
+   * source or not: a sink that chooses its topic for each record needs that.
+   */
   readonly partitions?: number | Readonly<Record<string, number>>
   /** Default `'exactly-once'`. */
   readonly guarantee?: Guarantee
@@ -114,8 +117,9 @@ export class TopologyTestDriver {
     const { partitions = 1 } = options
     const owned = new Set(topology.repartitionTopics.map(({ name }) => name))
     const sources = topology.nodes.flatMap((node) => (node.kind === 'source' ? node.topics : []))
+    const named = typeof partitions === 'number' ? [] : Object.keys(partitions)
     await driver.log.admin.createTopics(
-      [...new Set(sources)]
+      [...new Set([...sources, ...named])]
         .filter((topic) => !owned.has(topic))
         .map((topic) => ({
           topic,
@@ -155,9 +159,18 @@ export class TopologyTestDriver {
     return Math.max(-1, ...this.#running().tasks.map((task) => task.streamTime))
   }
 
-  /** Processes and commits everything that is there. Inputs call it after each record. */
+  /**
+   * Processes and commits everything that is there, through a crash when one was asked for. Inputs
+   * call it after each record.
+   */
   async run(): Promise<void> {
-    await this.#running().thread.runToEnd()
+    try {
+      await this.#running().thread.runToEnd()
+    } catch (error) {
+      if (!(error instanceof CrashForTest)) throw error
+      await this.restart()
+      await this.run()
+    }
   }
 
   /** Moves wall-clock time on and does what became due. */
@@ -184,17 +197,6 @@ export class TopologyTestDriver {
     await this.#application?.close()
     this.#application = null
     await this.log.shutdown()
-  }
-
-  /** For inputs: runs, through a crash when one was asked for. */
-  async runThroughCrash(): Promise<void> {
-    try {
-      await this.run()
-    } catch (error) {
-      if (!(error instanceof CrashForTest)) throw error
-      await this.restart()
-      await this.run()
-    }
   }
 
   #running(): Application {
@@ -232,13 +234,13 @@ export class TestInput<K, V> {
   /** Writes one record and processes it to the end, commit included. */
   async pipe(record: TestInputRecord<K, V>): Promise<void> {
     await this.write(record)
-    await this.#driver.runThroughCrash()
+    await this.#driver.run()
   }
 
   /** Writes records and then processes them all. */
   async pipeAll(records: Iterable<TestInputRecord<K, V>>): Promise<void> {
     for (const record of records) await this.write(record)
-    await this.#driver.runThroughCrash()
+    await this.#driver.run()
   }
 
   /** Only writes: `driver.run()` processes. */
