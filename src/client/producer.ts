@@ -88,13 +88,20 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
   }
 
   /**
-   * Sends one record.
+   * Sends one record. In a transaction its promise may be left alone: `commit` throws what failed.
    *
    * @returns its offset, once it is acknowledged (-1 with `acks: 'none'`)
    * @throws StreamsError 'topic-not-found', 'partition-not-found', 'record-too-large',
    *   'producer-fenced', 'request-timed-out', 'log-closed'
    */
   send(record: ProducerRecord<K, V>): Promise<number> {
+    const sent = this.#send(record)
+    // In a transaction `commit` tells what failed, so a send need not be awaited.
+    if (this.#settings.transactional) sent.catch(() => {})
+    return sent
+  }
+
+  #send(record: ProducerRecord<K, V>): Promise<number> {
     const partitions = this.#topics.get(record.topic)
     if (
       partitions !== undefined &&
@@ -197,12 +204,7 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
     const transaction = this.#requireTransaction()
     const identity =
       typeof group === 'string' ? { groupId: group, generation: -1, memberId: '' } : group
-    const items: OffsetItem[] = offsets.map(({ topic, partition, offset, metadata = '' }) => ({
-      topic,
-      partition,
-      offset,
-      metadata,
-    }))
+    const items: OffsetItem[] = offsets.map((item) => ({ metadata: '', ...item }))
     try {
       await this.#transactionCall((id, producer) =>
         this.#client.transactions.commitOffsets(id, producer, identity, items),
