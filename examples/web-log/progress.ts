@@ -3,6 +3,8 @@
  * the output goes to a file or another program. Notices stay, in either case.
  */
 const REDRAW_MS = 100
+/** Of a terminal that does not say how wide it is. */
+const COLUMNS = 80
 
 export interface Progress {
   /** `text` is asked for only when it is shown. */
@@ -26,7 +28,7 @@ export function progressOn(stream: NodeJS.WriteStream): Progress {
       if (!stream.isTTY || now - shownAt < REDRAW_MS) return
       shownAt = now
       drawn = true
-      stream.write(`\r\x1b[2K${text().slice(0, stream.columns - 1)}`)
+      stream.write(`\r\x1b[2K${text().slice(0, (stream.columns || COLUMNS) - 1)}`)
     },
     notice(text) {
       clear()

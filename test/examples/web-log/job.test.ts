@@ -11,6 +11,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { embedded } from 'millrace'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Arguments, parseArguments, SAMPLE } from '../../../examples/web-log/args.ts'
 import { runJob } from '../../../examples/web-log/job.ts'
@@ -21,7 +22,14 @@ let data: string
 let input: string
 let output: string
 const notices: string[] = []
-const progress = { show() {}, notice: (text: string) => notices.push(text), clear() {} }
+let shown = ''
+const progress = {
+  show(text: () => string) {
+    shown = text()
+  },
+  notice: (text: string) => notices.push(text),
+  clear() {},
+}
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-web-log-test-'))
@@ -29,6 +37,7 @@ beforeEach(() => {
   input = join(folder, 'access.log')
   output = join(folder, 'out.ndjson')
   notices.length = 0
+  shown = ''
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -152,26 +161,35 @@ describe('the main job', () => {
     await expect(run('--data', data, '--partitions', '2')).rejects.toThrow('--partitions 4')
   })
 
+  it('says who has the folder when another process works on it', async () => {
+    await using log = embedded({ directory: join(data, 'log') })
+    await log.open()
+    await expect(run('--data', data)).rejects.toMatchObject({ code: 'log-locked' })
+  })
+
   it('follows a file that grows, is rotated and truncated, and reports when stopped', async () => {
     const stop = new AbortController()
     writeFileSync(input, lines.slice(0, 100).join(''))
     const done = runJob(args('--input', input, '--data', data, '--follow'), progress, stop.signal)
-    await wait(300)
+    await eventually(() => shown.endsWith(' 100 lines'))
     appendFileSync(input, lines[100]!.slice(0, 20))
     await wait(300)
     appendFileSync(input, lines[100]!.slice(20))
-    await wait(300)
+    await eventually(() => shown.endsWith(' 101 lines'))
     renameSync(input, `${input}.1`)
     appendFileSync(`${input}.1`, lines.slice(101, 150).join(''))
     writeFileSync(input, lines.slice(150, 200).join(''))
-    await eventually(() => notices.length === 1)
-    await wait(300)
+    await eventually(() => shown.endsWith(' 200 lines'))
     truncateSync(input, 0)
     await wait(300)
     appendFileSync(input, lines.slice(200, 230).join(''))
-    await eventually(() => notices.length === 2)
-    await wait(500)
+    await eventually(() => shown.endsWith(' 230 lines'))
+    expect(notices).toEqual([
+      expect.stringContaining('was rotated'),
+      expect.stringContaining('was truncated'),
+    ])
     appendFileSync(input, 'half a li')
+    await wait(300)
     stop.abort()
     expect(await done).toMatch(/lines 230, /)
     expect(written()).toBe(expected(Buffer.from(lines.slice(0, 230).join(''))))
