@@ -81,7 +81,8 @@ class Ingest {
   async run(mark: Mark | null): Promise<number> {
     const { signal, follow } = this.#options
     let file = await this.#resume(mark)
-    let splitter = new LineSplitter(file?.position ?? 0, mark?.open ?? false)
+    const position = file?.position ?? 0
+    let splitter = new LineSplitter(position, position > 0 && mark?.open === true)
     while (!signal.aborted) {
       const chunk = (await file?.read()) ?? null
       if (file !== null && chunk !== null) {

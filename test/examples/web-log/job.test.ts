@@ -118,11 +118,11 @@ describe('the main job', () => {
   })
 
   it('reads an input that replaced the one before from its beginning, and says so', async () => {
-    writeFileSync(input, lines.slice(0, 10).join(''))
+    writeFileSync(input, lines.slice(0, 10).join('').trimEnd())
     await run('--input', input, '--data', data)
     rmSync(input)
-    writeFileSync(input, lines.slice(10, 30).join(''))
-    expect(await run('--input', input, '--data', data)).toMatch(/lines 30,/)
+    writeFileSync(input, `\n${lines.slice(10, 30).join('')}`)
+    expect(await run('--input', input, '--data', data)).toMatch(/lines 31, rejected 1,/)
     expect(written()).toBe(expected(Buffer.from(lines.slice(0, 30).join(''))))
     expect(notices).toEqual([expect.stringContaining('is not the file that was read before')])
   })
