@@ -97,12 +97,12 @@ export function millrace(options: EngineOptions, profiles: string | null): Engin
   }
 }
 
-/** Runs one step in a process of its own. */
+/** Runs one step in a process of its own, which finds the library where this one does. */
 function step<Name extends keyof Steps & string>(
   name: Name,
   input: Parameters<Steps[Name]>[0],
   flags: readonly string[] = [],
 ): Promise<Awaited<ReturnType<Steps[Name]>>> {
-  const args = ['--conditions=development', ...flags, STEPS, name, JSON.stringify(input)]
+  const args = [...process.execArgv, ...flags, STEPS, name, JSON.stringify(input)]
   return runForJson(process.execPath, args)
 }

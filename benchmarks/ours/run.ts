@@ -59,9 +59,9 @@ export function run(input: RunInput): Promise<Figures> {
 }
 
 /** Every record was read, and none was left out as late, null or unreadable. */
-function requireAll({ recordsProcessed, dropped }: StreamsMetrics, records: number): void {
-  if (recordsProcessed < records) {
-    throw new Error(`the application processed ${recordsProcessed} of ${records} records`)
+function requireAll({ recordsConsumed, dropped }: StreamsMetrics, records: number): void {
+  if (recordsConsumed !== records) {
+    throw new Error(`the application read ${recordsConsumed} of ${records} records`)
   }
   if (dropped.length > 0) throw new Error(`records were dropped: ${JSON.stringify(dropped)}`)
 }
