@@ -18,8 +18,11 @@ import type { RecordHeaders, StreamRecord } from '../record/record.ts'
 import type { SourceNode } from '../topology/topology.ts'
 import type { Metrics } from './metrics.ts'
 
-/** Records decoded ahead of processing: one batched read of the stores serves them. */
-const CHUNK_RECORDS_MAX = 1024
+/**
+ * Records decoded ahead of processing: one batched read of the stores serves them (256 keys are read
+ * fastest), and so few of them survive a collection of the young generation.
+ */
+const CHUNK_RECORDS_MAX = 256
 
 /** A record with the bytes it came from, so that an untouched key or value is written as they are. */
 export class QueuedRecord implements StreamRecord<unknown, unknown> {

@@ -4,6 +4,7 @@
  * Invariant: `state` moves only along created -> starting -> running -> stopping -> stopped, or to
  * failed from any but stopped; `finished` settles when it stops moving.
  */
+import { holdProcess } from '../clock.ts'
 import { StreamsError } from '../errors.ts'
 import type { Topology } from '../topology/topology.ts'
 import { type Application, openApplication } from './application.ts'
@@ -94,6 +95,8 @@ export class Streams {
       )
     }
     this.#move('starting')
+    const letGo = holdProcess()
+    this.finished.finally(letGo).catch(() => {})
     try {
       const metrics = this.#metrics
       this.#application = await openApplication(this.#topology, this.#options, { metrics })
