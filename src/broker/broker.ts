@@ -106,8 +106,10 @@ export class Broker {
     this.#lock = lock
     this.topics = new Topics(metadata, storageOf(options, metadata.cleanShutdown))
     metadata.cleanShutdown = false
-    metadata.save()
+    const missing = [OFFSETS_TOPIC, TRANSACTIONS_TOPIC].filter((name) => !metadata.topics.has(name))
+    if (missing.length === 0) metadata.save()
     this.topics.open()
+    if (missing.length > 0) this.#createInternal(missing)
     this.offsets = new CommittedOffsets(this.#stateTopic(OFFSETS_TOPIC), this.clock)
     this.transactions = new Transactions({
       state: this.#stateTopic(TRANSACTIONS_TOPIC),
@@ -147,8 +149,8 @@ export class Broker {
     await this.#ticking
     try {
       // A log that failed earlier fails here again, and the next open recovers it.
-      const isDurable = await this.flush().then(yes, no)
-      for (const partition of this.topics.partitions()) partition.log.close()
+      let isDurable = await this.flush().then(yes, no)
+      for (const partition of this.topics.partitions()) isDurable = closed(partition) && isDurable
       this.#metadata.cleanShutdown = isDurable
       this.#metadata.save()
     } finally {
@@ -268,7 +270,7 @@ export class Broker {
     return unknown
   }
 
-  /** Offsets that become committed with the transaction. Only a member in good standing commits. */
+  /** Offsets that become committed with the transaction; a member must be in good standing. */
   commitOffsetsInTransaction(
     transactionalId: string,
     producer: { readonly producerId: number; readonly epoch: number },
@@ -276,7 +278,8 @@ export class Broker {
     offsets: readonly CommittedOffset[],
   ): void {
     this.#refuseWhenClosed()
-    this.#checkMember(identity)
+    // As in Kafka, a transaction that names no member is trusted: its producer id fences it.
+    if (identity.generation >= 0 || identity.memberId !== '') this.#checkMember(identity)
     for (const offset of offsets) {
       const unknown = this.#unknown(offset)
       if (unknown !== null) throw unknown
@@ -311,8 +314,10 @@ export class Broker {
     for (const partition of this.topics.partitions()) {
       if (!state.includes(partition)) data.push(partition.flush())
     }
-    await Promise.all(data)
-    for (const partition of state) await partition.flush()
+    // One partition that cannot be written holds nobody else back.
+    const results = await Promise.allSettled(data)
+    for (const partition of state) results.push(...(await Promise.allSettled([partition.flush()])))
+    for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
   #append(partition: Partition, batch: Buffer): ProduceAnswer {
@@ -388,17 +393,16 @@ export class Broker {
     throw new Refusal('invalid-topic', 'The topic is the log’s own; only read it', { topic })
   }
 
+  /** Saves the metadata as it is now, too. */
+  #createInternal(names: readonly string[]): void {
+    const config = STATE_TOPIC_CONFIG
+    const errors = this.topics.create(names.map((topic) => ({ topic, partitions: 1, config })))
+    for (const error of errors) if (error !== null) throw error
+  }
+
   #stateTopic(name: string): StateTopic {
-    if (this.topics.find(name) === null) {
-      const [error] = this.topics.create([
-        { topic: name, partitions: 1, config: STATE_TOPIC_CONFIG },
-      ])
-      if (error) throw error
-    }
-    return new StateTopic(
-      this.topics.partition({ topic: name, partition: 0 }) as Partition,
-      this.clock,
-    )
+    const partition = this.topics.partition({ topic: name, partition: 0 }) as Partition
+    return new StateTopic(partition, this.clock)
   }
 
   #startTicking(): void {
@@ -410,17 +414,26 @@ export class Broker {
     })
   }
 
+  #applyRetention(partition: Partition, now: number): void {
+    if (isInternalTopic(partition.topic)) return
+    try {
+      partition.log.applyRetention(now)
+    } catch (error) {
+      // Tried again at the next check; a log that failed refuses its next writer, who is told.
+      refusalOf(error)
+    }
+  }
+
   async #tick(): Promise<void> {
-    if (this.#flush === 'every-second') await this.flush()
+    // What fails here is told to whoever writes to that partition next.
+    if (this.#flush === 'every-second') await this.flush().catch(() => {})
     if (this.closed) return
     await this.offsets.rewriteIfDue()
     if (this.closed) return
     const now = this.clock.now()
     if (now < this.#retentionDue) return
     this.#retentionDue = now + RETENTION_CHECK_MS
-    for (const partition of this.topics.partitions()) {
-      if (!isInternalTopic(partition.topic)) partition.log.applyRetention(now)
-    }
+    for (const partition of this.topics.partitions()) this.#applyRetention(partition, now)
     await this.transactions.sweep()
   }
 }
@@ -443,6 +456,16 @@ function storageOf(options: BrokerOptions, cleanShutdown: boolean): TopicStorage
       return new Partition(topic.topic, partition, log)
     },
     removeFolder: (name) => fileSystem.removeDirectory(`${directory}/${name}`),
+  }
+}
+
+/** False when what was written may not survive. */
+function closed(partition: Partition): boolean {
+  try {
+    partition.log.close()
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -60,6 +60,8 @@ export class Metadata {
     const path = `${directory}/metadata.json`
     const bytes = fileSystem.readFile(path)
     if (bytes !== null) return new Metadata(fileSystem, path, parse(path, bytes))
+    const folder = fileSystem.list(directory).find((name) => /-\d+$/.test(name))
+    if (folder !== undefined) throw unreadable(path, `it is missing, though there is ${folder}`)
     return new Metadata(fileSystem, path, {
       formatVersion: FORMAT_VERSION,
       clusterId: randomUUID(),
@@ -92,24 +94,25 @@ export class Metadata {
 }
 
 function parse(path: string, bytes: Buffer): MetadataFile {
-  const fail = (reason: string, cause?: unknown): never => {
-    throw new StreamsError(
-      'log-storage-failed',
-      `The log's metadata cannot be read: ${reason}; restore the file from a copy`,
-      { place: { file: path }, cause },
-    )
-  }
   let file: MetadataFile
   try {
     file = JSON.parse(bytes.toString('utf8')) as MetadataFile
   } catch (error) {
-    return fail('it is not JSON', error)
+    throw unreadable(path, 'it is not JSON', error)
   }
   if (file.formatVersion !== FORMAT_VERSION) {
-    fail(`its format version is ${file.formatVersion}, not ${FORMAT_VERSION}`)
+    throw unreadable(path, `its format version is ${file.formatVersion}, not ${FORMAT_VERSION}`)
   }
   if (!Array.isArray(file.topics) || !Number.isSafeInteger(file.nextProducerId)) {
-    fail('fields are missing')
+    throw unreadable(path, 'fields are missing')
   }
   return file
+}
+
+function unreadable(path: string, reason: string, cause?: unknown): StreamsError {
+  return new StreamsError(
+    'log-storage-failed',
+    `The log's metadata cannot be read: ${reason}; restore the file from a copy`,
+    { place: { file: path }, cause },
+  )
 }

@@ -85,11 +85,15 @@ export class Topics {
 
   /** @returns the partitions that are gone; their logs are deleted */
   delete(name: string): readonly Partition[] {
-    const { partitions } = this.existing(name)
-    this.#topics.delete(name)
+    const { partitions, metadata } = this.existing(name)
     this.#metadata.topics.delete(name)
-    this.#metadata.deletedFolders = partitions.map(folderOf)
-    this.#metadata.save()
+    try {
+      this.#save(partitions.map(folderOf))
+    } catch (error) {
+      this.#metadata.topics.set(name, metadata)
+      throw error
+    }
+    this.#topics.delete(name)
     for (const partition of partitions) {
       partition.retire()
       partition.log.delete()
@@ -168,8 +172,12 @@ export class Topics {
     this.#topics.set(metadata.topic, { metadata, partitions })
   }
 
-  #save(): void {
-    this.#metadata.deletedFolders = []
-    this.#metadata.save()
+  #save(deletedFolders: readonly string[] = []): void {
+    this.#metadata.deletedFolders = deletedFolders
+    try {
+      this.#metadata.save()
+    } catch (error) {
+      throw refusalOf(error)
+    }
   }
 }

@@ -6,40 +6,15 @@ import { describe, expect, it } from 'vitest'
 import { Broker } from '../../src/broker/broker.ts'
 import type { Refusal } from '../../src/broker/refusal.ts'
 import type { Outcome, ProducerIdentity } from '../../src/broker/transactions.ts'
-import type { Clock } from '../../src/clock.ts'
 import type { FlushPolicy } from '../../src/log/log-config.ts'
 import { MemoryFileSystem } from '../../src/memory-file-system.ts'
 import { batchOf, textOf } from '../contract/batches.ts'
+import { HandClock } from './hand-clock.ts'
 
 const ID = 't'
 const GROUP = { groupId: 'g', generation: -1, memberId: '' }
 const A = { topic: 'a', partition: 0 }
 const B = { topic: 'a', partition: 1 }
-
-/** Time stands still; timers run when told to. */
-class HandClock implements Clock {
-  time = 1_000_000
-  readonly #timers = new Set<{ readonly due: number; readonly run: () => void }>()
-  now = (): number => this.time
-  monotonic = (): number => this.time
-  random = (): number => 0.5
-  yield = (): Promise<void> => Promise.resolve()
-
-  after(delayMs: number, run: () => void): () => void {
-    const timer = { due: this.time + delayMs, run }
-    this.#timers.add(timer)
-    return () => this.#timers.delete(timer)
-  }
-
-  async advance(ms: number): Promise<void> {
-    this.time += ms
-    for (const timer of [...this.#timers]) {
-      if (timer.due > this.time || !this.#timers.delete(timer)) continue
-      timer.run()
-    }
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-}
 
 class World {
   readonly files = new MemoryFileSystem()
@@ -364,6 +339,36 @@ describe('a folder', () => {
     await world.write('a', producer)
     world.broker.deleteTopic('a')
     expect(await world.end(producer, 'commit')).toBe('ended')
+  })
+
+  it('is not opened as an empty one when its metadata is gone', async () => {
+    const world = await new World().open()
+    await world.broker.close()
+    world.files.removeFile('/log/metadata.json')
+    await expect(world.open()).rejects.toMatchObject({ code: 'log-storage-failed' })
+  })
+
+  it('goes on with its other partitions when one cannot be written', async () => {
+    const world = await new World().open()
+    world.files.failNextWrite('a-0/00000000000000000000.log')
+    const write = async (place: typeof A): Promise<string> => {
+      const [answer] = await world.broker.produce([{ ...place, batch: batchOf(['x']) }], 'all')
+      return answer?.error?.reason ?? 'written'
+    }
+    expect([await write(A), await write(A), await write(B)]).toEqual([
+      'storage-failed',
+      'storage-failed',
+      'written',
+    ])
+    await world.clock.advance(1100)
+    expect(world.broker.topics.partition(B)?.log.flushedOffset).toBe(1)
+    await world.broker.close()
+    await world.open()
+    expect([await write(A), await world.read(A), await world.read(B)]).toEqual([
+      'written',
+      'x',
+      'x',
+    ])
   })
 
   it('finishes a deletion that a crash cut off', async () => {

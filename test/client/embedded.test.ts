@@ -12,23 +12,27 @@ logClientContract({
   dispose: async (client) => client.close(),
 })
 
+logClientContract({
+  name: 'the included log in memory, flushed at each commit',
+  open: async () => embedded({ flush: 'each-commit' }),
+  dispose: async (client) => client.close(),
+})
+
 const folders = new Map<object, () => void>()
 
-for (const flush of ['every-second', 'each-commit'] as const) {
-  logClientContract({
-    name: `the included log on disk, flushed ${flush}`,
-    async open() {
-      const folder = temporaryFolder()
-      const log = embedded({ directory: folder.path, flush })
-      folders.set(log, folder.remove)
-      return log
-    },
-    async dispose(client) {
-      await client.close()
-      folders.get(client)?.()
-    },
-  })
-}
+logClientContract({
+  name: 'the included log on disk',
+  async open() {
+    const folder = temporaryFolder()
+    const log = embedded({ directory: folder.path })
+    folders.set(log, folder.remove)
+    return log
+  },
+  async dispose(client) {
+    await client.close()
+    folders.get(client)?.()
+  },
+})
 
 describe('the included log', () => {
   const fetchOptions = {
