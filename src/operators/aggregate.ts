@@ -12,7 +12,7 @@
 import { NO_HEADERS, type PromiseOrValue, type StreamRecord } from '../record/record.ts'
 import type { KeyValueStore, Row } from '../state/store.ts'
 import type { Change, Processor, ProcessorContext } from '../topology/processor.ts'
-import { type Emission, type Fold, isSameObject } from './emission.ts'
+import { type Emission, type Fold, FoldWatch } from './emission.ts'
 
 export interface AggregateOptions<K, V, A> {
   readonly store: string
@@ -30,6 +30,7 @@ export function aggregate<K, V, A>(
   return () => {
     let context: ProcessorContext<K, Change<A>>
     let store: KeyValueStore<K, A>
+    const watch = new FoldWatch()
 
     function update(record: StreamRecord<K, V>, row: Row<A> | null): PromiseOrValue<void> {
       const stored = row === null ? null : row.value
@@ -37,9 +38,10 @@ export function aggregate<K, V, A>(
       const before =
         keepsBefore && emit === 'updates' && stored !== null ? store.copyValue(stored) : null
       const folded = fold(record.key, record.value, stored)
+      const copies = watch.mustCopy(stored, folded)
       store.put(record.key, folded, timestamp)
       if (emit === 'commit') return
-      const after = isSameObject(stored, folded) ? store.copyValue(folded as A) : folded
+      const after = copies ? store.copyValue(folded as A) : folded
       const { key, headers } = record
       return context.forward({ key, value: { before, after }, timestamp, headers })
     }
@@ -65,11 +67,14 @@ export function aggregate<K, V, A>(
 
       flush() {
         if (emit !== 'commit') return
-        return store.forEachChanged((key, row) =>
+        return store.forEachChanged((key, { before, after, timestamp }) =>
           context.forward({
             key,
-            value: { before: row.before, after: row.after },
-            timestamp: row.timestamp,
+            value: {
+              before,
+              after: watch.mustCopyKept(after) ? store.copyValue(after as A) : after,
+            },
+            timestamp,
             headers: NO_HEADERS,
           }),
         )

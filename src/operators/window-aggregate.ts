@@ -16,7 +16,7 @@ import { NO_HEADERS, type PromiseOrValue, type StreamRecord } from '../record/re
 import type { Windowed } from '../record/windowed.ts'
 import type { Row, WindowStore } from '../state/store.ts'
 import type { Change, ObservedTime, Processor, ProcessorContext } from '../topology/processor.ts'
-import { type Emission, type Fold, isSameObject } from './emission.ts'
+import { type Emission, type Fold, FoldWatch } from './emission.ts'
 
 /** Windows of equal size that start at every multiple of the advance; tumbling: advance = size. */
 export interface TimeWindows {
@@ -51,6 +51,7 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
   readonly #options: WindowAggregateOptions<K, V, A>
   readonly #windows: TimeWindows
   readonly #fold: Fold<K, V, A>
+  readonly #watch = new FoldWatch()
   #context!: ProcessorContext<Windowed<K>, Change<A>>
   #store!: WindowStore<K, A>
   #time!: ObservedTime
@@ -101,9 +102,10 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
     const needsBefore = keepsBefore && emit === 'updates' && stored !== null
     const before = needsBefore ? this.#store.copyValue(stored) : null
     const folded = this.#fold(record.key, record.value, stored)
+    const copies = this.#watch.mustCopy(stored, folded)
     this.#store.put(record.key, start, folded, timestamp)
     if (emit === 'commit') return
-    const after = isSameObject(stored, folded) ? this.#store.copyValue(folded as A) : folded
+    const after = copies ? this.#store.copyValue(folded as A) : folded
     const key = { key: record.key, start, end: start + this.#windows.sizeMs }
     return this.#context.forward({
       key,
@@ -131,11 +133,14 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
   flush(): PromiseOrValue<void> {
     if (this.#options.emit !== 'commit') return
     const { sizeMs } = this.#windows
-    return this.#store.forEachChanged((key, start, row) =>
+    return this.#store.forEachChanged((key, start, { before, after, timestamp }) =>
       this.#context.forward({
         key: { key, start, end: start + sizeMs },
-        value: { before: row.before, after: row.after },
-        timestamp: row.timestamp,
+        value: {
+          before,
+          after: this.#watch.mustCopyKept(after) ? this.#store.copyValue(after as A) : after,
+        },
+        timestamp,
         headers: NO_HEADERS,
       }),
     )
