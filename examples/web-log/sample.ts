@@ -2,7 +2,7 @@
  * The small log that the main job runs on without `--input`: generated, so that anyone may have it,
  * and always the same, so that answers can be compared.
  *
- * `node --conditions=development examples/web-log/sample.ts` writes `sample.log` again; a test
+ * `node --conditions=millrace-source examples/web-log/sample.ts` writes `sample.log` again; a test
  * checks that the file is what this makes.
  */
 import { writeFileSync } from 'node:fs'

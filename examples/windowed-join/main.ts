@@ -2,7 +2,7 @@
  * Which ads are clicked, and how soon: generated impressions and clicks go into two topics, the
  * topology joins them, and the conversions are summed up per campaign.
  *
- *   node --conditions=development examples/windowed-join/main.ts [IMPRESSIONS]
+ *   node --conditions=millrace-source examples/windowed-join/main.ts [IMPRESSIONS]
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -2,7 +2,7 @@
  * Word count, the whole program: write sentences to a topic, run the topology to the end of what is
  * there, read the counts.
  *
- *   node --conditions=development examples/word-count/main.ts [FILE]
+ *   node --conditions=millrace-source examples/word-count/main.ts [FILE]
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

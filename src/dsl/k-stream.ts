@@ -386,7 +386,9 @@ export class KStream<K, V, Has extends StreamTraits = never> {
    * @see org.apache.kafka.streams.kstream.Repartitioned
    * @example
    * ```ts
-   * hits.selectKey((_key, hit) => hit.path).repartition({ name: 'by-path', value: json<Hit>(), partitions: 8 })
+   * hits
+   *   .selectKey((_key, hit) => hit.path)
+   *   .repartition({ name: 'by-path', value: json<Hit>(), partitions: 8 })
    * ```
    */
   repartition(

@@ -105,7 +105,10 @@ export interface KeyValueStore<K, V> extends StateStore, ReadOnlyKeyValueStore<K
   copyValue(value: V): V
   /** Writes a row; a null value deletes it. */
   put(key: K, value: V | null, timestamp: number): void
-  /** Loads the rows of these keys with one batched read, so that `get` answers at once. Null keys are skipped. */
+  /**
+   * Loads the rows of these keys with one batched read, so that `get` answers at once. Null keys
+   * are skipped.
+   */
   prefetch(keys: readonly K[]): PromiseOrValue<void>
   /** Calls back for each row changed since the last call, in the order they first changed. */
   forEachChanged(

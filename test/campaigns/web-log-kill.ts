@@ -170,7 +170,7 @@ function runJob(
   const settings = { input, data, output, partitions, window: `${windowMs}ms`, grace: GRACE }
   const argv = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])
   return new Promise((done, fail) => {
-    const child = spawn(process.execPath, ['--conditions=development', MAIN, ...argv], {
+    const child = spawn(process.execPath, ['--conditions=millrace-source', MAIN, ...argv], {
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     let said = ''

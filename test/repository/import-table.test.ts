@@ -47,6 +47,14 @@ const FILE_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'runtime/options.ts': ['node-file-system.ts'],
 }
 
+/**
+ * Imports left out of the search for cycles: of types only, hence gone at run time, between two files
+ * of one room that describe each other.
+ */
+const TYPE_CYCLES: Readonly<Record<string, string>> = {
+  'log/log-home.ts -> log/segment.ts': 'a log is made of segments, and a segment knows its log',
+}
+
 /** Edges: they use what a user of the package uses. */
 const EDGES = ['connect', 'observe', 'cli', 'rxjs']
 
@@ -84,8 +92,18 @@ test('every relative import names a file of src/ with its ending', () => {
   expect(missing).toEqual([])
 })
 
-test('no cycle of imports exists among files, types included', () => {
+test('no cycle of imports exists among files, types included, but for the listed ones', () => {
   expect(findCycle(sources)).toBeNull()
+})
+
+test('a listed cycle is one of types, within one room, and still there', () => {
+  const wrong = Object.keys(TYPE_CYCLES).filter((edge) => {
+    const [from, to] = edge.split(' -> ') as [string, string]
+    const imports = sources.find(({ path }) => path === from)?.imports ?? []
+    const found = imports.filter(({ file }) => file === to)
+    return found.length === 0 || !found.every((one) => one.typeOnly) || roomOf(from) !== roomOf(to)
+  })
+  expect(wrong).toEqual([])
 })
 
 test('index files re-export and do nothing else', () => {
@@ -131,6 +149,7 @@ function findCycle(files: readonly SourceFile[]): string | null {
     if (done.has(path)) return null
     const source = byPath.get(path)
     for (const next of source === undefined ? [] : importedFiles(source)) {
+      if (`${path} -> ${next}` in TYPE_CYCLES) continue
       const cycle = walk(next, [...trail, path])
       if (cycle !== null) return cycle
     }

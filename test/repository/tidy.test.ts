@@ -12,7 +12,11 @@ const LINES_MAX = 600
 const COLUMNS_MAX = 110
 
 /** Files over the limit, with the exact reason; a new one needs a better reason than these. */
-const LONG_FILES: Readonly<Record<string, string>> = {}
+const LONG_FILES: Readonly<Record<string, string>> = {
+  'dsl/k-stream.ts': 'all verbs on a stream, each a few lines of code under its documentation',
+  'log/partition-log.ts': 'one owner of one state: append, read, roll, retention, truncate',
+  'state/join-store.ts': 'one owner of one state: add, fetch, save, evict, restore, query',
+}
 
 const sources = readSources()
 

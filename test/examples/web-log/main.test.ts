@@ -10,7 +10,7 @@ const MAIN = resolve(import.meta.dirname, '../../../examples/web-log/main.ts')
 
 function run(...argv: string[]): { code: number | null; out: string; err: string } {
   const options = { encoding: 'utf8' } as const
-  const done = spawnSync(process.execPath, ['--conditions=development', MAIN, ...argv], options)
+  const done = spawnSync(process.execPath, ['--conditions=millrace-source', MAIN, ...argv], options)
   return { code: done.status, out: done.stdout, err: done.stderr }
 }
 
@@ -25,7 +25,7 @@ describe('the command of the main job', () => {
   it('stops following on SIGINT, with its report, and exits 0', async () => {
     const data = mkdtempSync(join(tmpdir(), 'millrace-main-'))
     try {
-      const argv = ['--conditions=development', MAIN, '--follow', '--data', data]
+      const argv = ['--conditions=millrace-source', MAIN, '--follow', '--data', data]
       const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] })
       let out = ''
       child.stdout.on('data', (bytes) => {
