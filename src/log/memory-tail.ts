@@ -6,19 +6,23 @@
  * - A batch is never written to after it was appended; readers share it.
  * - The batches are consecutive and end at the log end offset.
  * - One tail holds at most `TAIL_BYTES_MAX`, all tails of a budget together at most its bound; the
- *   oldest batches go first, in turn over the partitions.
+ *   oldest batches go first, in turn over the partitions. What counts is the memory that a batch
+ *   keeps, not its length: a partition of small batches and markers would hold many times its bound.
  */
 
 /** Per partition: some 60 full batches, far more than a reader that keeps up is behind. */
 export const TAIL_BYTES_MAX: number = 4 * 1024 * 1024
 /** Per process: 32 partitions' worth. */
 const BUDGET_BYTES_MAX: number = 128 * 1024 * 1024
+/** What a batch keeps beyond its bytes: Buffer, ArrayBuffer, backing store and slot (measured). */
+const BATCH_OVERHEAD_BYTES = 512
 /** Slots of evicted batches are reclaimed when this many, and more than half, are empty. */
 const EMPTY_SLOTS_MAX = 1024
 
 interface RecentBatch {
   readonly bytes: Buffer
   readonly lastOffset: number
+  readonly heldBytes: number
 }
 
 /** What all tails of a process may hold together. */
@@ -67,9 +71,10 @@ export class MemoryTail {
   }
 
   append(bytes: Buffer, lastOffset: number): void {
-    this.#batches.push({ bytes, lastOffset })
-    this.#bytes += bytes.length
-    this.#budget.usedBytes += bytes.length
+    const heldBytes = heldBytesOf(bytes)
+    this.#batches.push({ bytes, lastOffset, heldBytes })
+    this.#bytes += heldBytes
+    this.#budget.usedBytes += heldBytes
     while (this.#bytes > TAIL_BYTES_MAX) this.evictOldest()
     this.#budget.makeRoom()
   }
@@ -93,8 +98,8 @@ export class MemoryTail {
     if (batch === undefined) return
     this.#batches[this.#first++] = undefined
     this.startOffset = batch.lastOffset + 1
-    this.#bytes -= batch.bytes.length
-    this.#budget.usedBytes -= batch.bytes.length
+    this.#bytes -= batch.heldBytes
+    this.#budget.usedBytes -= batch.heldBytes
     if (this.#first > EMPTY_SLOTS_MAX && this.#first * 2 > this.#batches.length) {
       this.#batches = this.#batches.slice(this.#first)
       this.#first = 0
@@ -126,4 +131,9 @@ export class MemoryTail {
     }
     return low
   }
+}
+
+/** A writer hands out its own buffer when it is at least half full, so its rest is kept too. */
+function heldBytesOf(bytes: Buffer): number {
+  return Math.min(bytes.buffer.byteLength, bytes.length * 2) + BATCH_OVERHEAD_BYTES
 }
