@@ -34,7 +34,8 @@ export function decodeTaskTime(text: string): TaskTime {
   return { partitionTime: wholeNumber(partitionTime ?? ''), observed }
 }
 
+/** -1 for what is no time. */
 function wholeNumber(text: string): number {
-  const value = text === '' ? Number.NaN : Number(text)
+  const value = /^\d+$/.test(text) ? Number(text) : -1
   return Number.isSafeInteger(value) ? value : -1
 }

@@ -95,7 +95,7 @@ export function sink(node: SinkNode, around: SinkSurroundings): Processor {
       throw new StreamsError(
         'serialization-failed',
         `The ${part} cannot be written as ${serde.name}: ${reason}. Give '${node.name}' the serde of what reaches it`,
-        { cause, place: { node: node.name } },
+        { cause },
       )
     }
   }
