@@ -276,7 +276,7 @@ export class Broker {
     producer: { readonly producerId: number; readonly epoch: number },
     identity: GroupIdentity,
     offsets: readonly CommittedOffset[],
-  ): void {
+  ): void | Promise<void> {
     this.#refuseWhenClosed()
     // As in Kafka, a transaction that names no member is trusted: its producer id fences it.
     if (identity.generation >= 0 || identity.memberId !== '') this.#checkMember(identity)
@@ -284,7 +284,7 @@ export class Broker {
       const unknown = this.#unknown(offset)
       if (unknown !== null) throw unknown
     }
-    this.transactions.commitOffsets(transactionalId, producer, identity.groupId, offsets)
+    return this.transactions.commitOffsets(transactionalId, producer, identity.groupId, offsets)
   }
 
   fetchOffsets(

@@ -12,7 +12,8 @@
  * 2. `prepare-*` is written (and fsynced). **This is the commit point**: from here on the outcome
  *    never changes, and a crash is completed by `recover`.
  * 3. A marker is written to each partition (and fsynced); pending offsets become committed.
- * 4. `complete-*` is written.
+ * 4. `complete-*` is written (and fsynced before the next transaction of the id begins: else data
+ *    of the next one could be taken for data of this one).
  *
  * Invariants:
  * - A partition is in `ongoing` on disk before the first batch of the transaction is in the partition.
@@ -61,6 +62,8 @@ interface Transaction {
   /** The epoch whose transaction was ended by the timeout, until the next `init`; else -1. */
   timedOutEpoch: number
   cancelTimeout: (() => void) | null
+  /** Until `complete-*` is durable, under `each-commit`: the next transaction waits for it. */
+  settled: Promise<void> | null
 }
 
 export interface TransactionDependencies {
@@ -98,7 +101,8 @@ export class Transactions {
    * After `replay`, all partitions open:
    * 1. what was prepared is completed; 2. what was ongoing keeps its timeout;
    * 3. a transaction open in a partition that no id knows of (its state was lost with the power)
-   *    is aborted, or it would hold the last stable offset for ever.
+   *    is aborted, or it would hold the last stable offset for ever;
+   * 4. an epoch that a partition knows and the id does not (lost likewise) is not given out again.
    */
   async recover(partitions: Iterable<Partition>): Promise<void> {
     for (const transaction of this.byId.values()) {
@@ -107,9 +111,10 @@ export class Transactions {
         | Outcome
         | undefined
       // What fails here (full disk) is tried again by a timer; its id answers 'concurrent' until then.
+      if (prepared !== undefined) this.dropSettled(transaction)
       if (prepared !== undefined) await this.complete(transaction, prepared).catch(() => {})
     }
-    for (const partition of partitions) this.abortHanging(partition)
+    for (const partition of partitions) this.settle(partition)
   }
 
   /** @throws Refusal 'concurrent-transactions' while the previous one is completing */
@@ -141,7 +146,11 @@ export class Transactions {
     transactionalId: string,
     producer: ProducerIdentity,
     places: readonly TopicPartition[],
-  ): void {
+  ): void | Promise<void> {
+    const before = this.byId.get(transactionalId)?.settled ?? null
+    if (before !== null) {
+      return before.then(() => this.addPartitions(transactionalId, producer, places))
+    }
     const transaction = this.holder(transactionalId, producer)
     this.refuseWhileCompleting(transaction)
     this.join(
@@ -155,7 +164,11 @@ export class Transactions {
     producer: ProducerIdentity,
     groupId: string,
     offsets: readonly CommittedOffset[],
-  ): void {
+  ): void | Promise<void> {
+    const before = this.byId.get(transactionalId)?.settled ?? null
+    if (before !== null) {
+      return before.then(() => this.commitOffsets(transactionalId, producer, groupId, offsets))
+    }
     const transaction = this.holder(transactionalId, producer)
     this.refuseWhileCompleting(transaction)
     this.join(transaction, [this.dependencies.offsets.state.partition])
@@ -255,6 +268,7 @@ export class Transactions {
       if (this.dependencies.durable) await flushAll(transaction.partitions)
       transaction.partitions.clear()
       this.write(transaction, `complete-${outcome}`)
+      if (this.dependencies.durable) this.settleLater(transaction)
     } catch (error) {
       this.retryLater(transaction, outcome)
       throw new Refusal(
@@ -281,6 +295,17 @@ export class Transactions {
     partition.grown(partition.log.lastStableOffset > before ? Number.POSITIVE_INFINITY : 1)
   }
 
+  /** A failed fsync shows at the next write. */
+  private settleLater(transaction: Transaction): void {
+    const settled = this.state.partition
+      .flush()
+      .catch(() => {})
+      .then(() => {
+        if (transaction.settled === settled) transaction.settled = null
+      })
+    transaction.settled = settled
+  }
+
   private retryLater(transaction: Transaction, outcome: Outcome): void {
     if (this.closed) return
     transaction.cancelTimeout = this.dependencies.clock.after(MARKER_RETRY_MS, () => {
@@ -304,12 +329,27 @@ export class Transactions {
     })
   }
 
-  private abortHanging(partition: Partition): void {
-    for (const open of partition.log.openTransactions()) {
-      const transaction = this.byProducer.get(open.producerId)
-      const known = transaction?.status === 'ongoing' && transaction.partitions.has(partition)
-      if (!known)
-        this.mark(partition, { producerId: open.producerId, epoch: open.producerEpoch }, 'abort')
+  /** A partition that knows a newer epoch has the marker: it came before what has that epoch. */
+  private dropSettled(transaction: Transaction): void {
+    for (const partition of transaction.partitions) {
+      const known = partition.log
+        .producers()
+        .find(({ producerId }) => producerId === transaction.producerId)
+      if ((known?.producerEpoch ?? -1) > transaction.epoch) transaction.partitions.delete(partition)
+    }
+  }
+
+  /** Steps 3 and 4 of `recover`. */
+  private settle(partition: Partition): void {
+    for (const { producerId, producerEpoch, hasOpenTransaction } of partition.log.producers()) {
+      const transaction = this.byProducer.get(producerId)
+      const isOngoing = transaction?.status === 'ongoing' && transaction.partitions.has(partition)
+      if (hasOpenTransaction && !(isOngoing && transaction.epoch === producerEpoch)) {
+        this.mark(partition, { producerId, epoch: producerEpoch }, 'abort')
+      }
+      if (transaction !== undefined && transaction.epoch < producerEpoch) {
+        transaction.epoch = producerEpoch
+      }
     }
   }
 
@@ -345,6 +385,7 @@ export class Transactions {
       updatedAt: this.dependencies.clock.now(),
       timedOutEpoch: -1,
       cancelTimeout: null,
+      settled: null,
     }
     this.keep(transaction)
     return transaction
@@ -438,7 +479,13 @@ export class Transactions {
       const partition = this.dependencies.partition(place)
       if (partition !== null) partitions.add(partition)
     }
-    const rest = { transactionalId, partitions, timedOutEpoch: -1, cancelTimeout: null }
+    const rest = {
+      transactionalId,
+      partitions,
+      timedOutEpoch: -1,
+      cancelTimeout: null,
+      settled: null,
+    }
     this.keep({ ...value, ...rest })
   }
 }

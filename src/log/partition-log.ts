@@ -88,6 +88,13 @@ export interface ControlMarker extends TransactionMarker {
   readonly timestamp?: number
 }
 
+/** A producer as a partition knows it. */
+export interface KnownProducer {
+  readonly producerId: number
+  readonly producerEpoch: number
+  readonly hasOpenTransaction: boolean
+}
+
 export class PartitionLog {
   readonly topic: string
   readonly partition: number
@@ -167,13 +174,17 @@ export class PartitionLog {
     return this.#producers.firstOpenOffset() ?? this.logEndOffset
   }
 
-  /** Producers with a transaction open in this partition. */
-  openTransactions(): { readonly producerId: number; readonly producerEpoch: number }[] {
-    const open: { readonly producerId: number; readonly producerEpoch: number }[] = []
+  /** The producers this partition knows: for the transaction coordinator, after a crash. */
+  producers(): KnownProducer[] {
+    const known: KnownProducer[] = []
     for (const { producerId, epoch, transactionFirstOffset } of this.#producers.entries.values()) {
-      if (transactionFirstOffset >= 0) open.push({ producerId, producerEpoch: epoch })
+      known.push({
+        producerId,
+        producerEpoch: epoch,
+        hasOpenTransaction: transactionFirstOffset >= 0,
+      })
     }
-    return open
+    return known
   }
 
   /** Bytes of all segments. */
@@ -537,7 +548,8 @@ export class PartitionLog {
   async flush(): Promise<void> {
     this.#requireOpen()
     const target = this.logEndOffset
-    while (this.#flushedOffset < target && this.#state === 'open') {
+    // Truncated meanwhile, the log may end before what was to be flushed.
+    while (this.#state === 'open' && this.#flushedOffset < Math.min(target, this.logEndOffset)) {
       this.#flushing ??= this.#syncOnce()
       await this.#flushing
     }

@@ -199,7 +199,7 @@ describe('a loss of power, flushed at each commit', () => {
     await world.write('a', producer, { place: B })
     world.commitOffset(producer, 5)
     expect(await world.end(producer, 'commit')).toBe('ended')
-    world.broker.transactions.addPartitions(ID, producer, [A])
+    await world.broker.transactions.addPartitions(ID, producer, [A])
     await world.write('lost', producer, { sequence: 1 })
     await world.crash('power')
     expect([await world.read(), await world.read(B), world.offset()]).toEqual(['a', 'a', '5'])
