@@ -553,7 +553,7 @@ export class PartitionLog {
       this.#flushing ??= this.#syncOnce()
       await this.#flushing
     }
-    this.#requireOpen()
+    if (this.#flushedOffset < Math.min(target, this.logEndOffset)) this.#requireOpen()
   }
 
   async #syncOnce(): Promise<void> {

@@ -326,3 +326,30 @@ describe('storage that fails', () => {
     expect(contentOf(open(false))).toBe('a!cdefgh')
   })
 })
+
+describe('a flush', () => {
+  it('ends when the log is truncated while it runs', async () => {
+    const log = fill(open(true), 'abcde')
+    const flushed = log.flush()
+    log.truncateTo(2)
+    await flushed
+    expect(log.flushedOffset).toBe(2)
+  })
+
+  it('covers what was appended before it, also when another one is under way', async () => {
+    const log = fill(open(true), 'ab')
+    const first = log.flush()
+    fill(log, 'cd')
+    await log.flush()
+    await first
+    expect(log.flushedOffset).toBe(4)
+  })
+
+  it('under way when the log is closed does no harm', async () => {
+    const log = fill(open(true, { flush: 'every-second' }), 'abcdef')
+    const flushed = log.flush().catch((error: StreamsError) => error.code)
+    log.close()
+    expect(['log-closed', undefined]).toContain(await flushed)
+    expect(contentOf(open(true))).toBe('abcdef')
+  })
+})
