@@ -242,29 +242,39 @@ export interface GroupMembership {
 
 /** Access to one log, embedded or a cluster. */
 export interface LogClient {
+  /** Makes the log ready for calls; each `open` is answered by a `close`. */
   open(): Promise<void>
   /** Does not wait for long polls. */
   close(): Promise<void>
   /** Topics that exist among those asked; all but internal ones without an argument. */
   describeTopics(topics?: readonly string[]): Promise<readonly TopicDescription[]>
+  /** Appends batches. Results stand in the order of the items, one each. */
   produce(
     items: readonly ProduceItem[],
     options: { readonly acks: 'all' | 'leader' | 'none'; readonly transactionalId?: string },
   ): Promise<readonly ProduceResult[]>
+  /** A new fetch lane; `lane` names what it is for, so that lanes do not share connections. */
   fetcher(lane: string): Fetcher
+  /** The offset of each partition's start, end, or first record at or after a time. */
   listOffsets(
     items: readonly (TopicPartition & { readonly at: OffsetSpec })[],
     isolation: Isolation,
   ): Promise<readonly ListedOffset[]>
+  /** Commits offsets of a group, outside of any transaction. */
   commitOffsets(
     group: GroupIdentity,
     offsets: readonly OffsetItem[],
   ): Promise<readonly OffsetResult[]>
+  /**
+   * The offsets a group has committed. With `requireStable`, one that an open transaction is about to
+   * change answers with an error of kind `unstable`.
+   */
   fetchOffsets(
     groupId: string,
     partitions: readonly TopicPartition[],
     options: { readonly requireStable: boolean },
   ): Promise<readonly FetchedOffset[]>
+  /** A member of a group, not yet started. */
   group(options: GroupOptions): GroupMembership
   readonly transactions: LogTransactions
   readonly admin: LogAdmin

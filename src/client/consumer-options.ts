@@ -6,6 +6,7 @@ import type { RecordHeaders } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
 import type { Isolation, TopicPartition } from './client.ts'
 
+/** What a consumer reads, as whom, and how it commits. */
 export interface ConsumerOptions<K = Buffer, V = Buffer> {
   /** Group whose members share the partitions and whose offsets `commit` writes. */
   readonly group?: string
@@ -38,6 +39,7 @@ export interface ConsumerOptions<K = Buffer, V = Buffer> {
   readonly onAssigned?: (partitions: readonly TopicPartition[]) => void | Promise<void>
 }
 
+/** A record as it was read. */
 export interface ConsumerRecord<K = Buffer, V = Buffer> {
   readonly topic: string
   readonly partition: number
@@ -59,4 +61,5 @@ export interface ConsumerBatch<K = Buffer, V = Buffer> extends Iterable<Consumer
   readonly endOffset: number
 }
 
+/** An offset, an end of the partition, or the first record at or after a time. */
 export type SeekTo = number | 'earliest' | 'latest' | { readonly timestamp: number }

@@ -58,6 +58,11 @@ interface Ahead {
   readonly answer: Promise<readonly FetchedPartition[]>
 }
 
+/**
+ * Reads records of topics, alone or sharing them with the other members of a group.
+ *
+ * Iterate over it for batches, or over `records()`. `EmbeddedLog.consumer` makes one.
+ */
 export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerBatch<K, V>> {
   readonly #client: LogClient
   readonly #clock: Clock
@@ -194,6 +199,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerB
     this.#fetcher?.wakeup()
   }
 
+  /** Reads paused partitions again, from where they were. */
   resume(partitions: readonly TopicPartition[]): void {
     for (const { topic, partition } of partitions) this.#readingOf(topic, partition).paused = false
     this.#fetcher?.wakeup()
@@ -238,6 +244,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerB
     await this.#client.close()
   }
 
+  /** `close`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

@@ -51,6 +51,7 @@ import type { ProducerOptions } from './producer-options.ts'
 
 export type { FlushPolicy } from '../log/log-config.ts'
 
+/** Where the included log lives and how long it keeps what. */
 export interface EmbeddedOptions {
   /** Folder of the log; made when absent. Without one the log lives in memory. */
   readonly directory?: string
@@ -147,6 +148,7 @@ export class EmbeddedLog implements LogClient {
     await closing
   }
 
+  /** `shutdown`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.shutdown()
   }

@@ -156,3 +156,13 @@ export class PartitionBatches implements TopicPartition {
     return dropped
   }
 }
+
+/** What a producer has put into its open transaction. */
+export interface TransactionProgress {
+  readonly partitions: Set<PartitionBatches>
+  /** Not yet told to the coordinator. */
+  unregistered: TopicPartition[]
+  hasOffsets: boolean
+  /** The first thing that failed: the transaction can only be aborted. */
+  error: { readonly error: unknown } | null
+}

@@ -12,6 +12,7 @@ import type { GroupIdentity, TopicPartition } from './client.ts'
 import type { Partitioner } from './partitioner.ts'
 import type { BatchSettings } from './producer-batches.ts'
 
+/** How records are written, acknowledged and batched. */
 export interface ProducerOptions<K, V> {
   /**
    * What an acknowledgement means. `all` (default): as durable as the log's flush policy promises.
@@ -42,6 +43,7 @@ export interface ProducerOptions<K, V> {
   readonly partitioner?: Partitioner
 }
 
+/** A record to write. */
 export interface ProducerRecord<K = unknown, V = unknown> {
   readonly topic: string
   readonly key?: K | null
@@ -55,8 +57,11 @@ export interface ProducerRecord<K = unknown, V = unknown> {
 
 /** Group and offsets that a transaction commits. */
 export interface ProducerTransaction<K, V> {
+  /** Writes a record; its offset, once it is acknowledged. */
   send(record: ProducerRecord<K, V>): Promise<number>
+  /** Writes records; how many, once all are acknowledged. */
   sendMany(records: Iterable<ProducerRecord<K, V>>): Promise<number>
+  /** Commits offsets of a group with the transaction: consume, transform, produce, exactly once. */
   sendOffsets(group: string | GroupIdentity, offsets: readonly OffsetToCommit[]): Promise<void>
 }
 

@@ -26,7 +26,12 @@ import type {
   TopicPartition,
 } from './client.ts'
 import { type Partitioner, stickyPartitioner } from './partitioner.ts'
-import { type Batch, PartitionBatches, type PendingRecord } from './producer-batches.ts'
+import {
+  type Batch,
+  PartitionBatches,
+  type PendingRecord,
+  type TransactionProgress,
+} from './producer-batches.ts'
 import {
   type OffsetToCommit,
   type ProducerOptions,
@@ -286,6 +291,7 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
     }
   }
 
+  /** `close`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
@@ -588,13 +594,4 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
     if (this.#fatal !== null) throw this.#fatal
     if (this.#closed) throw new StreamsError('log-closed', 'The producer was closed')
   }
-}
-
-interface TransactionProgress {
-  readonly partitions: Set<PartitionBatches>
-  /** Not yet told to the coordinator. */
-  unregistered: TopicPartition[]
-  hasOffsets: boolean
-  /** The first thing that failed: the transaction can only be aborted. */
-  error: { readonly error: unknown } | null
 }
