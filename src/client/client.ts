@@ -98,9 +98,11 @@ export interface FetchOptions {
 
 /** A fetch lane: its own connections, one poll in flight. */
 export interface Fetcher {
+  /** What there is from those offsets on; waits for data as the options say. */
   poll(items: readonly FetchItem[], options: FetchOptions): Promise<readonly FetchedPartition[]>
   /** Frees a waiting poll at once; it resolves with what there is. */
   wakeup(): void
+  /** Ends the lane; a waiting poll resolves. */
   close(): Promise<void>
 }
 
@@ -162,6 +164,7 @@ export interface LogTransactions {
    * @throws StreamsError with the code of the failure
    */
   init(transactionalId: string | null, timeoutMs: number): Promise<ProducerIdentity>
+  /** Makes partitions part of the transaction, before the first batch to them. */
   addPartitions(
     transactionalId: string,
     producer: ProducerIdentity,
@@ -183,14 +186,21 @@ export interface LogTransactions {
 }
 
 export interface LogAdmin {
+  /** Creates topics; one answer each. */
   createTopics(topics: readonly NewTopic[]): Promise<readonly TopicResult[]>
+  /** Raises a topic's partition count to `count`. */
   createPartitions(topic: string, count: number): Promise<void>
+  /** Deletes topics with their records; one answer each. */
   deleteTopics(topics: readonly string[]): Promise<readonly TopicResult[]>
+  /** Deletes the records before an offset of each partition. */
   deleteRecords(
     items: readonly (TopicPartition & { readonly beforeOffset: number })[],
   ): Promise<void>
+  /** A topic's configuration under Kafka's names, defaults included. */
   describeConfig(topic: string): Promise<Readonly<Record<string, string>>>
+  /** Changes what is named; null returns a name to its default. */
   alterConfig(topic: string, config: Readonly<Record<string, string | null>>): Promise<void>
+  /** Forgets a group without members, and its offsets. */
   deleteGroup(groupId: string): Promise<void>
 }
 
@@ -221,6 +231,7 @@ export interface GroupOptions {
   subscriptionUserData(): Uint8Array
   /** Called on the leader only. */
   assign(members: readonly GroupMember[]): Promise<readonly MemberAssignment[]>
+  /** Called with each new assignment; awaited before the member heartbeats on. */
   onAssigned(assignment: {
     readonly partitions: readonly TopicPartition[]
     readonly userData: Uint8Array
@@ -234,8 +245,11 @@ export interface GroupOptions {
 
 /** A member of a group, from `start` to `leave`. */
 export interface GroupMembership {
+  /** Joins, and joins again after every change, until `leave`. */
   start(): void
+  /** Asks for a new assignment, for example when topics changed. */
   rejoin(reason: string): void
+  /** Gives the partitions up, so that others take them at once. */
   leave(): Promise<void>
   readonly identity: GroupIdentity
 }

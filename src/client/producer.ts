@@ -2,7 +2,6 @@
  * A producer of records over any `LogClient`: serialises, partitions, batches, sends, retries.
  *
  * Journey: user -> [send -> batches -> produce] -> log.
- *
  * Records of one turn of the event loop share a batch even without linger. One produce call is in
  * flight at a time, with at most one batch per partition, so order is kept without more rules.
  *
@@ -23,7 +22,6 @@ import type {
   OffsetItem,
   ProduceItem,
   ProducerIdentity,
-  TopicPartition,
 } from './client.ts'
 import { type Partitioner, stickyPartitioner } from './partitioner.ts'
 import {
