@@ -48,6 +48,7 @@ export const ERROR_CODES = [
   'streams-state-invalid',
 ] as const
 
+/** A code of `docs/errors.md`. */
 export type ErrorCode = (typeof ERROR_CODES)[number]
 
 /** Where an operating error happened; every field that is known is filled in. */
@@ -64,6 +65,7 @@ export interface ErrorPlace {
   readonly group?: string
 }
 
+/** What an operating error knows besides its code and message. */
 export interface StreamsErrorOptions {
   readonly cause?: unknown
   readonly place?: ErrorPlace

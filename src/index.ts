@@ -2,11 +2,35 @@
  * The public face of millrace: what a program imports. Re-exports only.
  */
 export type {
+  AbortedTransaction,
+  ClientError,
+  ErrorKind,
+  FetchedOffset,
+  FetchedPartition,
+  Fetcher,
+  FetchItem,
+  FetchOptions,
   GroupIdentity,
+  GroupMember,
+  GroupMembership,
+  GroupOptions as MembershipOptions,
   Isolation,
+  ListedOffset,
+  LogAdmin,
   LogClient,
+  LogTransactions,
+  MemberAssignment,
   NewTopic,
+  OffsetItem,
+  OffsetResult,
+  OffsetSpec,
+  PartitionDescription,
+  ProduceItem,
+  ProduceResult,
+  ProducerIdentity,
+  TopicDescription,
   TopicPartition,
+  TopicResult,
 } from './client/client.ts'
 export { Consumer } from './client/consumer.ts'
 export type {
@@ -21,6 +45,7 @@ export {
   embedded,
   type FlushPolicy,
 } from './client/embedded.ts'
+export type { Partitioner as ProducerPartitioner } from './client/partitioner.ts'
 export { Producer } from './client/producer.ts'
 export type {
   OffsetToCommit,
@@ -61,6 +86,8 @@ export {
   type StreamsErrorOptions,
 } from './errors.ts'
 export type { Emission } from './operators/emission.ts'
+export type { ByteWriter } from './record/byte-writer.ts'
+export type { Compression } from './record/compression.ts'
 export type { RecordHeader, RecordHeaders, StreamRecord } from './record/record.ts'
 export type { Serde } from './record/serde.ts'
 export {

@@ -231,7 +231,7 @@ export interface GroupOptions {
   subscriptionUserData(): Uint8Array
   /** Called on the leader only. */
   assign(members: readonly GroupMember[]): Promise<readonly MemberAssignment[]>
-  /** Called with each new assignment; awaited before the member heartbeats on. */
+  /** Called with each new assignment; awaited before `onRevoke` or `onLost` can come. */
   onAssigned(assignment: {
     readonly partitions: readonly TopicPartition[]
     readonly userData: Uint8Array

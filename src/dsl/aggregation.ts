@@ -32,6 +32,7 @@ export interface AggregationOptions<Store = StoreOptions> {
   readonly emit?: Emission | undefined
 }
 
+/** Options of an aggregation in windows. */
 export type WindowAggregationOptions = AggregationOptions<WindowStoreOptions>
 
 export interface AggregationPlan<K, V, A> {

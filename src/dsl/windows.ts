@@ -10,6 +10,7 @@ import { checkOptions, positiveMs } from './arguments.ts'
 
 export type { TimeWindows }
 
+/** Options of windows that do not overlap. */
 export interface TumblingOptions {
   /**
    * How long after its end a window still takes records that arrive late, in stream time.
@@ -18,6 +19,7 @@ export interface TumblingOptions {
   readonly grace?: Duration | undefined
 }
 
+/** Options of windows that overlap. */
 export interface HoppingOptions extends TumblingOptions {
   /** From the start of one window to the start of the next; at most the size. */
   readonly advance: Duration

@@ -13,6 +13,7 @@ const LOOP_TEXT_MAX = 24
 /** Longest byte range copied by a loop; beyond it `Buffer.copy` is faster (measured). */
 const LOOP_BYTES_MAX = 32
 
+/** What a serde writes into: bytes one after the other, in a buffer that grows. */
 export class ByteWriter implements ByteRange {
   bytes: Buffer
   readonly start: 0 = 0
@@ -22,6 +23,7 @@ export class ByteWriter implements ByteRange {
     this.bytes = Buffer.allocUnsafeSlow(capacity)
   }
 
+  /** Begins anew, in the same buffer. */
   reset(): this {
     this.end = 0
     return this
@@ -38,6 +40,7 @@ export class ByteWriter implements ByteRange {
     return this.end
   }
 
+  /** Text as UTF-8, without a length. */
   writeText(text: string): void {
     const length = text.length
     let position = this.reserve(length * 3)
@@ -57,6 +60,7 @@ export class ByteWriter implements ByteRange {
     this.end += this.bytes.utf8Write(text, position)
   }
 
+  /** A range of bytes, without a length. */
   writeBytes(source: Uint8Array, start = 0, end: number = source.length): void {
     const length = end - start
     let position = this.reserve(length)
@@ -72,17 +76,20 @@ export class ByteWriter implements ByteRange {
     this.end += length
   }
 
+  /** One byte. */
   writeUint8(value: number): void {
     const position = this.reserve(1)
     this.bytes[position] = value
     this.end = position + 1
   }
 
+  /** Two big-endian bytes. */
   writeInt16(value: number): void {
     const position = this.reserve(2)
     this.end = this.bytes.writeInt16BE(value, position)
   }
 
+  /** Four big-endian bytes. */
   writeInt32(value: number): void {
     const position = this.reserve(4)
     this.end = this.bytes.writeInt32BE(value, position)
@@ -96,6 +103,7 @@ export class ByteWriter implements ByteRange {
     this.end = this.bytes.writeUInt32BE(value - high * 0x1_0000_0000, position + 4)
   }
 
+  /** A double as eight big-endian bytes. */
   writeFloat64(value: number): void {
     const position = this.reserve(8)
     this.end = this.bytes.writeDoubleBE(value, position)

@@ -17,6 +17,7 @@ import { StreamsError } from '../errors.ts'
 import { decompressLz4 } from './lz4.ts'
 import { decompressSnappy, XERIAL_HEADER } from './snappy.ts'
 
+/** How the records of a batch are compressed. */
 export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
 
 /** The codecs by the number in the low three bits of a batch's attributes. */

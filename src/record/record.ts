@@ -11,6 +11,7 @@ export interface RecordHeader {
   readonly value: Uint8Array | null
 }
 
+/** Headers in the order they were written; a name may come more than once. */
 export type RecordHeaders = readonly RecordHeader[]
 
 /** The one empty list, so that a record without headers allocates none. */

@@ -7,6 +7,7 @@
  */
 import type { ByteWriter } from './byte-writer.ts'
 
+/** How values become bytes and back. */
 export interface Serde<T> {
   /** Shown in errors and in `describe()`. */
   readonly name: string

@@ -242,11 +242,13 @@ export function windowed<K>(serde: Serde<K>, sizeMs: number): Serde<Windowed<K>>
   }
 }
 
+/** The pair of functions that `custom` makes a serde of. */
 export interface CustomSerde<T> {
   /** Shown in errors and in `describe()`. */
   readonly name: string
   /** See `Serde.primitive`. Default false. */
   readonly primitive?: boolean
+  /** The bytes of a value. */
   serialize(value: T): Uint8Array
   /** `bytes` is a copy that may be kept. */
   deserialize(bytes: Uint8Array): T

@@ -8,6 +8,7 @@ import type { FileSystem } from '../file-system.ts'
 import { NodeFileSystem } from '../node-file-system.ts'
 import type { StorageKind } from '../state/store.ts'
 
+/** What a crash may do to results: nothing, or processing some records again. */
 export type Guarantee = 'exactly-once' | 'at-least-once'
 
 /** How an application runs. Durations are milliseconds or text such as `'100ms'`, `'5m'`. */

@@ -25,6 +25,7 @@ import type { StateStore, StorageKind } from '../state/store.ts'
 import type { Topology } from '../topology/topology.ts'
 import { TestClock } from './test-clock.ts'
 
+/** How a topology is run in a test. */
 export interface TopologyTestDriverOptions {
   /**
    * Partitions of all source topics, or of topics by name. Default 1. A topic named here exists,
@@ -150,6 +151,7 @@ export class TopologyTestDriver {
     throw new RangeError(`No store '${name}' in a task of partition ${partition}`)
   }
 
+  /** What the application has counted so far. */
   metrics(): StreamsMetrics {
     return this.#metrics.snapshot({ storeBytes: 0, queuedBytes: 0, streamTime: this.streamTime })
   }
@@ -193,6 +195,7 @@ export class TopologyTestDriver {
     this.#crashAfter = step
   }
 
+  /** Closes the tasks and the log. */
   async close(): Promise<void> {
     await this.#application?.close()
     this.#application = null

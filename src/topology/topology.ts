@@ -79,6 +79,7 @@ export interface CoPartitioning {
   readonly operator: string
 }
 
+/** A program as frozen data: what `StreamsBuilder.build()` returns and `Streams` runs. */
 export interface Topology {
   readonly nodes: readonly TopologyNode[]
   readonly stores: readonly StoreDefinition[]
