@@ -115,6 +115,8 @@ export class PartitionLog {
   readonly #unsynced = new Set<Segment>()
   #flushedOffset: number
   #flushing: Promise<void> | null = null
+  /** Something is not on the device as a clean close leaves it. */
+  #isChanged = false
   /** As on disk: everything below survives the loss of power. */
   #recoveryPoint: number
 
@@ -135,7 +137,10 @@ export class PartitionLog {
       partition,
       config: options.config,
       segments: [],
-      report: (event) => options.onRecovery?.(event),
+      report: (event) => {
+        this.#isChanged = true
+        options.onRecovery?.(event)
+      },
       pathOf: (name) => `${directory}/${name}`,
       rebuildTransactionIndex: (segment) => rebuildTransactionIndex(home, segment),
     }
@@ -152,6 +157,7 @@ export class PartitionLog {
     this.logEndOffset = this.#active.nextOffset
     this.#recoveryPoint = recovered.recoveryPoint
     this.#flushedOffset = recovered.recoveryPoint
+    if (this.logEndOffset !== recovered.recoveryPoint) this.#isChanged = true
     this.#tail = new MemoryTail(options.tailBudget ?? processTailBudget, this.logEndOffset)
   }
 
@@ -277,13 +283,14 @@ export class PartitionLog {
   /** Steps 2 to 5. */
   #write(batch: Buffer, logAppendTime: number): Appended {
     const baseOffset = this.logEndOffset
+    this.#isChanged = true
     setBaseOffset(batch, baseOffset, LEADER_EPOCH)
     const reader = this.#reader
     reader.open(batch, 0)
     const { lastOffset, maxTimestamp } = reader
     try {
       // 3
-      if (this.#mustRoll(batch.length, lastOffset, maxTimestamp)) this.roll()
+      if (this.#mustRoll(batch.length, lastOffset, maxTimestamp)) this.#roll()
       // 4
       this.#active.append(batch, reader)
     } catch (error) {
@@ -311,8 +318,17 @@ export class PartitionLog {
   /** Starts a new segment, unless the newest one is empty. */
   roll(): void {
     this.#requireOpen()
+    try {
+      this.#roll()
+    } catch (error) {
+      throw this.#fail(error, 'rolling failed')
+    }
+  }
+
+  #roll(): void {
     const full = this.#active
     if (full.size === 0) return
+    this.#isChanged = true
     full.seal()
     this.#active = Segment.create(this.#home, this.logEndOffset)
     this.#home.segments.push(this.#active)
@@ -427,6 +443,7 @@ export class PartitionLog {
     if (offset > this.highWatermark) throw this.#outOfRange(offset)
     if (offset <= this.logStartOffset) return
     this.logStartOffset = offset
+    this.#isChanged = true
     this.#deleteWhile((_segment, next) => next.baseOffset <= offset)
   }
 
@@ -444,6 +461,7 @@ export class PartitionLog {
     if (retentionMs >= 0) {
       const isExpired = (segment: Segment) => {
         const { timestamp } = segment.maxTimestamp()
+        this.#touch(segment)
         return now - (timestamp >= 0 ? timestamp : segment.createdAt) > retentionMs
       }
       if (this.#active.size > 0 && this.#home.segments.every(isExpired)) this.roll()
@@ -529,6 +547,7 @@ export class PartitionLog {
   }
 
   #endCut(offset: number): void {
+    this.#isChanged = true
     removeSnapshotsAfter(this.#home, offset)
     this.logEndOffset = offset
     this.logStartOffset = Math.min(this.logStartOffset, offset)
@@ -590,6 +609,7 @@ export class PartitionLog {
   }
 
   #closeCleanly(): void {
+    if (!this.#isChanged) return
     this.#active.seal()
     for (const segment of this.#unsynced) segment.syncNow()
     this.#writeSnapshot()

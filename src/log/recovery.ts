@@ -47,7 +47,8 @@ export interface RecoveredLog {
 export function recoverLog(home: LogHome, cleanShutdown: boolean): RecoveredLog {
   const names = home.fileSystem.list(home.directory)
   removeLeftovers(home, names)
-  const wasClosed = cleanShutdown && names.some((name) => name.endsWith(LOG_SUFFIX))
+  // A log that was closed with something in it has a snapshot.
+  const wasClosed = cleanShutdown && names.some((name) => name.endsWith(SNAPSHOT_SUFFIX))
   const checkpoint = checkpointOf(home, wasClosed)
   const recoveryPoint = checkpoint?.recoveryPoint ?? 0
   let segments = openSegments(home, names)

@@ -101,6 +101,19 @@ describe('recovery', () => {
     expect(contentOf(open(true))).toBe('abcdefg')
   })
 
+  it('case 1: a log that was not used is closed without a write', () => {
+    for (const values of ['', 'abcd']) {
+      fileSystem = new MemoryFileSystem()
+      fill(open(true), values).close()
+      const log = open(true)
+      fileSystem.failNextWrite()
+      fileSystem.failNextSync()
+      log.close()
+      expect(contentOf(open(true))).toBe(values)
+      expect(events).toEqual([])
+    }
+  })
+
   it('case 2: a torn tail is cut off', () => {
     fill(open(true), 'abcde')
     cut(pathOf(3), 5)
