@@ -433,6 +433,7 @@ export class Broker {
     const now = this.clock.now()
     if (now < this.#retentionDue) return
     this.#retentionDue = now + RETENTION_CHECK_MS
+    for (const [id, group] of this.#groups) if (group.size === 0) this.#groups.delete(id)
     for (const partition of this.topics.partitions()) this.#applyRetention(partition, now)
     await this.transactions.sweep()
   }

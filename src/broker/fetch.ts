@@ -75,7 +75,8 @@ export class FetchLane implements PartitionWaiter {
 
   poll(items: readonly FetchItem[], options: FetchOptions): Promise<FetchedPartition[]> {
     if (this.resolve !== null) {
-      throw new TypeError('a poll of this fetcher is still waiting; use one fetcher per loop')
+      const reason = 'a poll of this fetcher is still waiting; use one fetcher per loop'
+      return Promise.reject(new TypeError(reason))
     }
     const answer = this.read(items, options)
     const enough = this.size >= options.minBytes || this.failed

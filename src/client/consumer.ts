@@ -36,6 +36,8 @@ const MAX_BYTES = 8 * 1024 * 1024
 const PARTITION_MAX_BYTES = 1024 * 1024
 const AUTO_COMMIT_MS = 1000
 const HEARTBEATS_PER_SESSION = 3
+/** Of the rebalance timeout, for the loop body that is running; the rest is for the commit. */
+const REVOKE_SHARE = 0.8
 const NO_BYTES: Uint8Array = new Uint8Array(0)
 
 /** A partition that this consumer reads. */
@@ -500,7 +502,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerB
     let cancel: () => void = () => {}
     await new Promise<void>((resolve) => {
       this.#idle.push(resolve)
-      cancel = this.#clock.after(this.#rebalanceTimeoutMs, resolve)
+      cancel = this.#clock.after(this.#rebalanceTimeoutMs * REVOKE_SHARE, resolve)
     })
     cancel()
   }

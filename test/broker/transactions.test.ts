@@ -371,6 +371,31 @@ describe('a folder', () => {
     ])
   })
 
+  it('deletes what is older than its topic keeps it', async () => {
+    const world = await new World().open()
+    world.broker.topics.alterConfig('a', { 'retention.ms': '60000' })
+    const timestamp = world.clock.now()
+    await world.broker.produce([{ ...A, batch: batchOf(['old'], { timestamp }) }], 'all')
+    await world.clock.advance(61_000)
+    expect(world.broker.topics.partition(A)?.log.logStartOffset).toBe(1)
+  })
+
+  it('does not give out an epoch again that only a partition remembers', async () => {
+    const world = await new World('never').open()
+    const first = await world.begin()
+    await world.broker.flush()
+    const second = await world.begin()
+    await world.write('a', second)
+    await world.broker.topics.partition(A)?.flush()
+    await world.crash('power')
+    const third = await world.begin()
+    expect(third.producerId).toBe(first.producerId)
+    expect(third.epoch).toBeGreaterThan(second.epoch)
+    expect(await world.write('b', third)).toBe('written')
+    expect(await world.end(third, 'commit')).toBe('ended')
+    expect(await world.read()).toBe('b')
+  })
+
   it('finishes a deletion that a crash cut off', async () => {
     const world = await new World().open()
     await world.broker.produce([{ ...A, batch: batchOf(['old']) }], 'all')
