@@ -12,7 +12,6 @@ import {
 import { describe, expect, test } from 'vitest'
 import {
   application,
-  counting,
   countsIn,
   countsOf,
   openLog,
@@ -24,6 +23,7 @@ import {
   testFolder,
   words,
 } from './applications.ts'
+import { counting } from './programs.ts'
 
 /** Runs until it fails, and gives the error that `finished` rejects with. */
 async function failureOf(

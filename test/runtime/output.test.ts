@@ -4,7 +4,6 @@ import { describe, expect, test } from 'vitest'
 import { randomOf, SEED } from '../record/random.ts'
 import {
   application,
-  counting,
   countsIn,
   countsOf,
   openLog,
@@ -13,6 +12,7 @@ import {
   words,
 } from './applications.ts'
 import { type Attempt, type Fault, flakyLog } from './flaky-log.ts'
+import { counting } from './programs.ts'
 
 const INPUT = words(3000, 50)
 

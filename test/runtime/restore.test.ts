@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { type EmbeddedLog, type Guarantee, text, tumbling } from 'millrace'
 import { describe, expect, test } from 'vitest'
 import {
-  counting,
   countsIn,
   countsOf,
   openLog,
@@ -15,6 +14,7 @@ import {
   testFolder,
   words,
 } from './applications.ts'
+import { counting } from './programs.ts'
 
 const INPUT = words(900, 90)
 

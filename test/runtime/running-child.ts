@@ -1,16 +1,10 @@
 /** Runs the counting application until a signal comes; says a line when all there is is processed. */
 import { join } from 'node:path'
-import { embedded, Streams, StreamsBuilder, text } from 'millrace'
+import { embedded, Streams } from 'millrace'
+import { counting } from './programs.ts'
 
 const directory = process.argv[2] as string
-const builder = new StreamsBuilder()
-builder
-  .stream('in', { key: text, value: text })
-  .groupBy((_key, value) => value, { name: 'by-value' })
-  .count({ store: 'counts', emit: 'updates' })
-  .toStream()
-  .to('counts')
-const app = new Streams(builder.build(), {
+const app = new Streams(counting(), {
   applicationId: 'app',
   log: embedded({ directory }),
   stateDirectory: join(directory, 'state'),

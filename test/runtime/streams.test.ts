@@ -6,7 +6,6 @@ import { type Guarantee, StreamsError, type StreamsState, text } from 'millrace'
 import { describe, expect, test } from 'vitest'
 import {
   application,
-  counting,
   countsIn,
   countsOf,
   openLog,
@@ -18,6 +17,7 @@ import {
   until,
   words,
 } from './applications.ts'
+import { counting } from './programs.ts'
 
 function copying() {
   return program((builder) => builder.stream('in', { key: text, value: text }).to('out'))
