@@ -8,6 +8,7 @@
  *   every attempt after that.
  * - Batches leave in the order they were filled, and none passes one in flight.
  */
+import type { Clock } from '../clock.ts'
 import type { Compression } from '../record/compression.ts'
 import type { ByteRange, RecordHeaders } from '../record/record.ts'
 import { BATCH_HEADER_BYTES, BatchWriter } from '../record/record-batch.ts'
@@ -64,7 +65,7 @@ export class PartitionBatches implements TopicPartition {
   }
 
   /** The batch that `add` would fill, opened if need be. */
-  open(now: number, recordBytes: number): Batch {
+  open(clock: Clock, recordBytes: number): Batch {
     const last = this.#queue.at(-1)
     if (last !== undefined && !last.full) {
       if (last.writer.size + recordBytes <= this.#settings.batchBytes) return last
@@ -73,7 +74,7 @@ export class PartitionBatches implements TopicPartition {
     const batch: Batch = {
       writer: this.#writers.pop() ?? new BatchWriter({ bytes: this.#settings.batchBytes }),
       pending: [],
-      openedAt: now,
+      openedAt: clock.monotonic(),
       full: false,
       sealed: null,
       recordCount: 0,

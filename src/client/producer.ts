@@ -311,7 +311,7 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
 
     const recordBytes = (key?.end ?? 0) + (value?.end ?? 0) + RECORD_OVERHEAD_BYTES
     const wasEmpty = partition.isEmpty
-    const batch = partition.open(this.#clock.monotonic(), recordBytes)
+    const batch = partition.open(this.#clock, recordBytes)
     const timestamp = record.timestamp ?? this.#clock.now()
     const headers = record.headers ?? NO_HEADERS
     this.#bufferedBytes += partition.add(batch, timestamp, key, value, headers)
