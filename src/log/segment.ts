@@ -304,7 +304,8 @@ export class Segment {
   // Time
 
   /**
-   * The first record with this timestamp or a later one, at `from` or after it.
+   * The first record with this timestamp or a later one, at `from` or after it. A marker is none:
+   * its time is the wall clock's, and would answer for every event time before it (Kafka's does).
    */
   findTimestamp(timestamp: number, from: number): TimestampOffset | null {
     if (this.maxTimestamp().timestamp < timestamp) return null
@@ -313,7 +314,7 @@ export class Segment {
       const outcome = scan.next()
       if (outcome === 'end') return null
       if (outcome !== 'valid') throw this.corrupt(scan.position, scan.reason)
-      if (scan.batch.maxTimestamp < timestamp) continue
+      if (scan.batch.maxTimestamp < timestamp || scan.batch.isControl) continue
       while (scan.batch.next()) {
         const { timestamp: found, offset } = scan.batch
         if (found >= timestamp && offset >= from) return { timestamp: found, offset }

@@ -252,7 +252,8 @@ function checkAll(subject: Subject, model: Model): void {
 }
 
 function firstAt(model: Model, timestamp: number): number | null {
-  for (const { baseOffset, values, timestamp: first } of model.batches) {
+  for (const { baseOffset, values, timestamp: first, marker } of model.batches) {
+    if (marker !== null) continue
     for (let index = 0; index < values.length; index++) {
       const offset = baseOffset + index
       if (offset >= model.start && first + index >= timestamp) return offset

@@ -158,6 +158,18 @@ describe('looking up a timestamp', () => {
     expect(find(0)).toEqual({ offset: 4, timestamp: 20 })
   })
 
+  it('is not answered by the marker of a transaction, whose time is the wall clock', () => {
+    const log = open()
+    const producer = { producerId: 7, producerEpoch: 0 }
+    const transactional = { ...producer, isTransactional: true }
+    log.append(batchOf(['a'], { timestamp: 10, ...transactional, baseSequence: 0 }))
+    log.appendControl({ type: 'commit', ...producer, coordinatorEpoch: 0, timestamp: 5000 })
+    log.append(batchOf(['b'], { timestamp: 20, ...transactional, baseSequence: 1 }))
+    log.appendControl({ type: 'commit', ...producer, coordinatorEpoch: 0, timestamp: 5001 })
+    expect(log.offsetForTimestamp(11)).toEqual({ offset: 2, timestamp: 20 })
+    expect(log.offsetForTimestamp(21)).toBeNull()
+  })
+
   it('gives the same answers when the log was opened again', () => {
     const timestamps = Array.from({ length: 60 }, (_, index) => ((index * 37) % 60) * 10)
     const log = fill(open({ segmentBytes: BATCH_BYTES * 7, indexIntervalBytes: 100 }), timestamps)
