@@ -38,6 +38,8 @@ export interface FetchedPartition extends TopicPartition {
   readonly logStartOffset: number
   readonly aborted: readonly AbortedRange[]
   readonly records: readonly Buffer[]
+  /** The log checks a batch when it takes it in, and again when it reads it from a file. */
+  readonly isCrcChecked: true
 }
 
 /** What a fetch needs of the broker. */
@@ -191,6 +193,7 @@ export class FetchLane implements PartitionWaiter {
         logStartOffset,
         aborted,
         records,
+        isCrcChecked: true,
       }
     } catch (error) {
       this.failed = true
@@ -228,5 +231,6 @@ function failure(item: TopicPartition, error: Refusal): FetchedPartition {
     logStartOffset: -1,
     aborted: NOTHING,
     records: NOTHING,
+    isCrcChecked: true,
   }
 }

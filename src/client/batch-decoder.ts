@@ -30,7 +30,7 @@ export class BatchDecoder<K, V> {
     const { topic, partition } = place
     const records: ConsumerRecord<K, V>[] = []
     const cursor = this.#cursor
-    cursor.start(start, data.records, data.aborted)
+    cursor.start(start, data)
     while (cursor.next()) {
       const { reader } = cursor
       while (reader.next()) {

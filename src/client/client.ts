@@ -86,6 +86,8 @@ export interface FetchedPartition extends TopicPartition {
   readonly aborted: readonly AbortedTransaction[]
   /** Buffers of whole batches, in offset order; the last batch of the last one may be cut off. */
   readonly records: readonly Buffer[]
+  /** True when the CRC of every batch was checked on its way here, in this process. */
+  readonly isCrcChecked: boolean
 }
 
 export interface FetchOptions {

@@ -14,8 +14,11 @@
  * - An aborted transaction hides its batches from its first offset to its abort marker, no more:
  *   the same producer's next transaction is judged anew.
  */
-import { BatchReader } from '../record/record-batch.ts'
-import type { AbortedTransaction, Isolation } from './client.ts'
+import { BatchReader, type OpenOptions } from '../record/record-batch.ts'
+import type { AbortedTransaction, FetchedPartition, Isolation } from './client.ts'
+
+/** What a walk needs of a fetched partition. */
+export type FetchedBatches = Pick<FetchedPartition, 'records' | 'aborted' | 'isCrcChecked'>
 
 const NO_BUFFERS: readonly Buffer[] = Object.freeze([])
 
@@ -27,6 +30,7 @@ export class CommittedBatches {
   /** Records below this offset were not asked for. */
   startOffset = 0
   readonly #committedOnly: boolean
+  #openOptions: OpenOptions = VERIFY_CRC
   #buffers: readonly Buffer[] = NO_BUFFERS
   #bufferIndex = 0
   #bytePosition = 0
@@ -40,11 +44,11 @@ export class CommittedBatches {
   }
 
   /**
-   * Begins with what a fetch at `offset` returned.
-   *
-   * @param aborted of the same fetch, in any order
+   * Begins with what a fetch at `offset` returned. The CRC of its batches is checked as they are
+   * walked, unless that was done.
    */
-  start(offset: number, buffers: readonly Buffer[], aborted: readonly AbortedTransaction[]): void {
+  start(offset: number, fetched: FetchedBatches): void {
+    const { records: buffers, aborted } = fetched
     this.position = offset
     this.startOffset = offset
     this.#buffers = buffers
@@ -53,6 +57,7 @@ export class CommittedBatches {
     this.#aborted = aborted.length > 1 ? [...aborted].sort(byFirstOffset) : aborted
     this.#abortedIndex = 0
     this.#hidden.clear()
+    this.#openOptions = fetched.isCrcChecked ? CHECKED : VERIFY_CRC
   }
 
   /**
@@ -64,7 +69,7 @@ export class CommittedBatches {
   next(): boolean {
     while (this.#bufferIndex < this.#buffers.length) {
       const buffer = this.#buffers[this.#bufferIndex] as Buffer
-      if (!this.reader.open(buffer, this.#bytePosition, VERIFY_CRC)) {
+      if (!this.reader.open(buffer, this.#bytePosition, this.#openOptions)) {
         this.#bufferIndex++
         this.#bytePosition = 0
         continue
@@ -105,7 +110,8 @@ export class CommittedBatches {
   }
 }
 
-const VERIFY_CRC = { verifyCrc: true } as const
+const VERIFY_CRC: OpenOptions = { verifyCrc: true }
+const CHECKED: OpenOptions = { verifyCrc: false }
 
 function byFirstOffset(one: AbortedTransaction, other: AbortedTransaction): number {
   return one.firstOffset - other.firstOffset

@@ -12,7 +12,7 @@
 import { NO_HEADERS, type PromiseOrValue, type StreamRecord } from '../record/record.ts'
 import type { KeyValueStore, Row } from '../state/store.ts'
 import type { Change, Processor, ProcessorContext } from '../topology/processor.ts'
-import { type Emission, type Fold, FoldWatch } from './emission.ts'
+import { type Emission, type Fold, isObject } from './emission.ts'
 
 export interface AggregateOptions<K, V, A> {
   readonly store: string
@@ -30,7 +30,12 @@ export function aggregate<K, V, A>(
   return () => {
     let context: ProcessorContext<K, Change<A>>
     let store: KeyValueStore<K, A>
-    const watch = new FoldWatch()
+    let copies = false
+
+    /** A row as it is handed on: the fold may change the one that is kept. */
+    function handedOn(row: A | null): A | null {
+      return copies && isObject(row) ? store.copyValue(row) : row
+    }
 
     function update(record: StreamRecord<K, V>, row: Row<A> | null): PromiseOrValue<void> {
       const stored = row === null ? null : row.value
@@ -38,17 +43,17 @@ export function aggregate<K, V, A>(
       const before =
         keepsBefore && emit === 'updates' && stored !== null ? store.copyValue(stored) : null
       const folded = fold(record.key, record.value, stored)
-      const copies = watch.mustCopy(stored, folded)
       store.put(record.key, folded, timestamp)
       if (emit === 'commit') return
-      const after = copies ? store.copyValue(folded as A) : folded
       const { key, headers } = record
+      const after = handedOn(folded)
       return context.forward({ key, value: { before, after }, timestamp, headers })
     }
 
     return {
       init(processorContext) {
         context = processorContext
+        copies = context.valuesEscape
         store = context.store(options.store)
       },
 
@@ -72,7 +77,7 @@ export function aggregate<K, V, A>(
             key,
             value: {
               before,
-              after: watch.mustCopyKept(after) ? store.copyValue(after as A) : after,
+              after: handedOn(after),
             },
             timestamp,
             headers: NO_HEADERS,

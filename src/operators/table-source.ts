@@ -10,6 +10,7 @@
 import type { PromiseOrValue, StreamRecord } from '../record/record.ts'
 import type { KeyValueStore } from '../state/store.ts'
 import type { Change, Processor, ProcessorContext } from '../topology/processor.ts'
+import { isObject } from './emission.ts'
 
 export interface TableSourceOptions {
   /** null: nothing downstream looks rows up, so none are kept. */
@@ -24,16 +25,19 @@ export function tableSource<K, V>(
   return () => {
     let context: ProcessorContext<K, Change<V>>
     let store: KeyValueStore<K, V> | null = null
+    let copies = false
 
     function replace(record: StreamRecord<K, V | null>, before: V | null): PromiseOrValue<void> {
-      const { key, value: after, timestamp, headers } = record
-      store?.put(key, after, timestamp)
+      const { key, value, timestamp, headers } = record
+      store?.put(key, value, timestamp)
+      const after = copies && store !== null && isObject(value) ? store.copyValue(value) : value
       return context.forward({ key, value: { before, after }, timestamp, headers })
     }
 
     return {
       init(processorContext) {
         context = processorContext
+        copies = context.valuesEscape
         if (options.store !== null) store = context.store(options.store)
       },
 
@@ -59,6 +63,7 @@ export function changesToStream<K, V>(): () => Processor<K, Change<V>, K, V | nu
   return () => {
     let context: ProcessorContext<K, V | null>
     return {
+      passesOn: true,
       init(processorContext) {
         context = processorContext
       },

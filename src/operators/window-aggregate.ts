@@ -16,7 +16,7 @@ import { NO_HEADERS, type PromiseOrValue, type StreamRecord } from '../record/re
 import type { Windowed } from '../record/windowed.ts'
 import type { Row, WindowStore } from '../state/store.ts'
 import type { Change, ObservedTime, Processor, ProcessorContext } from '../topology/processor.ts'
-import { type Emission, type Fold, FoldWatch } from './emission.ts'
+import { type Emission, type Fold, isObject } from './emission.ts'
 
 /** Windows of equal size that start at every multiple of the advance; tumbling: advance = size. */
 export interface TimeWindows {
@@ -51,10 +51,10 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
   readonly #options: WindowAggregateOptions<K, V, A>
   readonly #windows: TimeWindows
   readonly #fold: Fold<K, V, A>
-  readonly #watch = new FoldWatch()
   #context!: ProcessorContext<Windowed<K>, Change<A>>
   #store!: WindowStore<K, A>
   #time!: ObservedTime
+  #copies = false
 
   constructor(options: WindowAggregateOptions<K, V, A>) {
     this.#options = options
@@ -64,6 +64,7 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
 
   init(context: ProcessorContext<Windowed<K>, Change<A>>): void {
     this.#context = context
+    this.#copies = context.valuesEscape
     this.#store = context.store(this.#options.store)
     this.#time = context.observedTime()
   }
@@ -102,10 +103,9 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
     const needsBefore = keepsBefore && emit === 'updates' && stored !== null
     const before = needsBefore ? this.#store.copyValue(stored) : null
     const folded = this.#fold(record.key, record.value, stored)
-    const copies = this.#watch.mustCopy(stored, folded)
     this.#store.put(record.key, start, folded, timestamp)
     if (emit === 'commit') return
-    const after = copies ? this.#store.copyValue(folded as A) : folded
+    const after = this.#handedOn(folded)
     const key = { key: record.key, start, end: start + this.#windows.sizeMs }
     return this.#context.forward({
       key,
@@ -113,6 +113,11 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
       timestamp,
       headers: record.headers,
     })
+  }
+
+  /** A row as it is handed on: the fold may change the one that is kept. */
+  #handedOn(row: A | null): A | null {
+    return this.#copies && isObject(row) ? this.#store.copyValue(row) : row
   }
 
   prefetch(records: readonly StreamRecord<K, V>[]): PromiseOrValue<void> {
@@ -138,7 +143,7 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
         key: { key, start, end: start + sizeMs },
         value: {
           before,
-          after: this.#watch.mustCopyKept(after) ? this.#store.copyValue(after as A) : after,
+          after: this.#handedOn(after),
         },
         timestamp,
         headers: NO_HEADERS,

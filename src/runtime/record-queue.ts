@@ -186,7 +186,7 @@ export class RecordQueue {
       const fetched = this.#fetched.shift()
       if (fetched === undefined) return false
       for (const bytes of fetched.records) this.bufferedBytes -= bytes.length
-      this.#batches.start(this.#decodedTo, fetched.records, fetched.aborted)
+      this.#batches.start(this.#decodedTo, fetched)
     }
   }
 

@@ -57,7 +57,7 @@ async function restoreStore(
     let position = range.from
     while (position < range.end) {
       const fetched = await fetchFrom(fetcher, changelog, position)
-      batches.start(position, fetched.records, fetched.aborted)
+      batches.start(position, fetched)
       while (batches.next()) {
         while (reader.next()) {
           const { keyRange } = reader

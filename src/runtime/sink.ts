@@ -123,6 +123,8 @@ export function sink(node: SinkNode, around: SinkSurroundings): Processor {
   }
 
   return {
+    passesOn: true,
+
     process(record): PromiseOrValue<void> {
       const name = node.topic
       let target = fixed

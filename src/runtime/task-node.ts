@@ -91,6 +91,12 @@ export class TaskNode implements ProcessorContext<unknown, unknown> {
     throw new RangeError(`'${this.nodeName}' forwards to '${name}'; its children are ${names}`)
   }
 
+  get valuesEscape(): boolean {
+    return this.children.some(
+      ({ processor, valuesEscape }) => processor.passesOn !== true || valuesEscape,
+    )
+  }
+
   get applicationId(): string {
     return this.#task.applicationId
   }

@@ -319,7 +319,7 @@ export class TestOutput<K, V> {
           { maxWaitMs: 0, minBytes: 0, maxBytes: 1 << 20, isolation: 'read-committed' },
         )
         if (fetched === undefined || fetched.records.length === 0) break
-        batches.start(offset, fetched.records, fetched.aborted)
+        batches.start(offset, fetched)
         while (batches.next()) this.#take(batches, offset, partition)
         if (batches.position === offset) break
         this.#positions[partition] = batches.position

@@ -42,6 +42,11 @@ export interface ProcessorContext<K, V> {
   readonly taskId: string
   readonly partition: number
   readonly nodeName: string
+  /**
+   * True when something below may change or keep a value it is handed: a user's function, a store.
+   * A node that keeps the value itself then hands on a copy. Known from `init` on.
+   */
+  readonly valuesEscape: boolean
   /** Hands a record to every child in declaration order, or to the named one. */
   forward(record: StreamRecord<K, V>, child?: string): PromiseOrValue<void>
   /** A store this node was connected to, by its name. */
@@ -71,6 +76,8 @@ export interface ProcessorContext<K, V> {
  * `flush` emits what was held back until commit.
  */
 export interface Processor<KIn = unknown, VIn = unknown, KOut = unknown, VOut = unknown> {
+  /** True when it neither changes nor keeps a value: it passes it on, or writes its bytes. */
+  readonly passesOn?: boolean
   init?(context: ProcessorContext<KOut, VOut>): void
   process(record: StreamRecord<KIn, VIn>): PromiseOrValue<void>
   /**

@@ -91,7 +91,7 @@ async function visible(broker: Broker): Promise<Map<string, number>> {
       if (fetched === undefined || fetched.error !== null) throw fetched?.error
       expect(fetched.lastStableOffset).toBe(fetched.highWatermark)
       if (fetched.records.length === 0) break
-      cursor.start(offset, fetched.records, fetched.aborted)
+      cursor.start(offset, fetched)
       while (cursor.next()) {
         const { reader } = cursor
         while (reader.next()) {

@@ -157,7 +157,7 @@ async function readAll(
         throw new Error(`partition ${partition} is held at ${fetched.lastStableOffset}`)
       }
       if (fetched.records.length === 0) break
-      cursor.start(offset, fetched.records, fetched.aborted)
+      cursor.start(offset, { ...fetched, isCrcChecked: false })
       while (cursor.next()) {
         batches++
         while (cursor.reader.next()) {

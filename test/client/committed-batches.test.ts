@@ -83,7 +83,7 @@ async function readAll(log: EmbeddedLog, from: number, maxBytes: number): Promis
       isolation: 'read-committed',
     })
     if (fetched === undefined || fetched.records.length === 0) return values
-    cursor.start(offset, fetched.records, fetched.aborted)
+    cursor.start(offset, fetched)
     while (cursor.next()) {
       const { reader } = cursor
       while (reader.next()) {

@@ -41,7 +41,7 @@ export function textOf(
   if (fetched.error !== null) return fetched.error.code
   const cursor = new CommittedBatches(isolation)
   const seen: string[] = []
-  cursor.start(offset, fetched.records, fetched.aborted)
+  cursor.start(offset, fetched)
   while (cursor.next()) {
     const { reader } = cursor
     while (reader.next()) {
