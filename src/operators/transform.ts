@@ -23,10 +23,12 @@ export type CreateProcessor<KIn, VIn, KOut, VOut> = () => Processor<KIn, VIn, KO
 /** The core: a processor without memory that runs `step` on every record. */
 export function transform<KIn, VIn, KOut, VOut>(
   step: Step<KIn, VIn, KOut, VOut>,
+  { passesOn = false }: { readonly passesOn?: boolean } = {},
 ): CreateProcessor<KIn, VIn, KOut, VOut> {
   return () => {
     let context: ProcessorContext<KOut, VOut>
     return {
+      passesOn,
       init(processorContext) {
         context = processorContext
       },
@@ -39,7 +41,7 @@ export function transform<KIn, VIn, KOut, VOut>(
 
 /** Hands every record on as it is: where streams merge, or a node only gives a name. */
 export function passThrough<K, V>(): CreateProcessor<K, V, K, V> {
-  return transform((record, context) => context.forward(record))
+  return transform((record, context) => context.forward(record), { passesOn: true })
 }
 
 export function filter<K, V>(
@@ -132,7 +134,9 @@ export function branch<K, V>(
 
 /** Before a repartition topic: a record without a key has no partition to go to. */
 export function dropNullKeys<K, V>(): CreateProcessor<K, V, K, V> {
-  return transform((record, context) =>
-    record.key === null ? context.drop('null-key', record) : context.forward(record),
+  return transform(
+    (record, context) =>
+      record.key === null ? context.drop('null-key', record) : context.forward(record),
+    { passesOn: true },
   )
 }

@@ -2,6 +2,10 @@
 import { int64, json, nullable, text } from 'millrace'
 import { semanticCase } from './semantic-case.ts'
 
+interface Count {
+  n: number
+}
+
 const serdes = { key: nullable(text), value: nullable(text) }
 
 semanticCase('count counts values under keys; the time of a row never goes back', {
@@ -148,6 +152,37 @@ for (const emit of ['updates', 'commit'] as const) {
       in a:x@1  =>  out a:x@1
       in a:y@2  =>  out a:x/x+y@2
       in a:z@3  =>  out a:x/x+y/x+y+z@3
+    `,
+  })
+}
+
+for (const emit of ['updates', 'commit'] as const) {
+  semanticCase(`a function below that changes what it is handed changes no row, emit '${emit}'`, {
+    program(builder) {
+      const counts = builder
+        .stream('in', { key: text, value: text })
+        .groupByKey()
+        .aggregate(
+          (): Count => ({ n: 0 }),
+          (_key, _value, { n }) => ({ n: n + 1 }),
+          {
+            emit,
+            value: json<Count>(),
+          },
+        )
+      counts
+        .toStream()
+        .mapValues((count) => {
+          count.n *= 100
+          return count
+        })
+        .to('out', { value: json<Count>() })
+    },
+    lines: `
+      in a:x@1  =>  out a:{"n":100}@1
+      in a:x@2  =>  out a:{"n":200}@2
+      in a:x@3  =>  out a:{"n":300}@3
+      in a:x@4  =>  out a:{"n":400}@4
     `,
   })
 }

@@ -1,6 +1,21 @@
 /** Joins: stream with stream in a window, stream with table, and the table's own rows. */
-import { nullable, type StreamsBuilder, text } from 'millrace'
+import { custom, json, nullable, type StreamsBuilder, text } from 'millrace'
 import { semanticCase } from './semantic-case.ts'
+
+interface Row {
+  readonly n: number
+  seen?: boolean
+}
+
+/** A number that is read as an object. */
+const rowSerde = custom<Row>({
+  name: 'row',
+  serialize: ({ n, seen }) => Buffer.from(seen ? `${n}!` : `${n}`),
+  deserialize: (bytes) => {
+    const read = Buffer.from(bytes).toString()
+    return read.endsWith('!') ? { n: Number.parseInt(read, 10), seen: true } : { n: Number(read) }
+  },
+})
 
 const serdes = { key: text, value: text }
 const nullables = { key: nullable(text), value: nullable(text) }
@@ -193,5 +208,24 @@ semanticCase('toTable of a re-keyed stream', {
   lines: `
     in a:x@5  =>  out x:x@5
     in b:x@3  =>  out x:x@3
+  `,
+})
+
+semanticCase('a function below a table that changes a row it is handed changes no row', {
+  program(builder) {
+    const rows = builder.table('rows', { key: text, value: rowSerde })
+    rows
+      .toStream()
+      .mapValues((row) => {
+        if (row !== null) row.seen = true
+        return row
+      })
+      .to('changes', { value: json() })
+    const stream = builder.stream('in', serdes)
+    stream.join(rows, (value, row) => `${value}-${JSON.stringify(row)}`).to('out', serdes)
+  },
+  lines: `
+    rows a:7@1  =>  changes a:{"n":7,"seen":true}@1
+    in   a:x@2  =>  out a:x-{"n":7}@2
   `,
 })

@@ -201,7 +201,8 @@ async function write(
 }
 
 function parseValue(value: string, serde: Serde<unknown>): unknown {
-  return serde.name === 'text' ? value : Number(value)
+  if (serde.name === 'text') return value
+  return serde.name === 'row' ? { n: Number(value) } : Number(value)
 }
 
 function showRecord({ key, value, timestamp, headers }: TestRecord<unknown, unknown>): string {
