@@ -3,7 +3,7 @@
  * coverage. Every step of the walks must have been called, and the lists of touched files must be
  * the files that were.
  *
- * UPDATE=1 vitest run test/repository/journey.test.ts    writes the lists anew
+ * UPDATE=1 npm test -- test/repository/journey.test.ts    writes the lists anew
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -16,6 +16,7 @@ type Called = Record<string, string[]>
 
 const PAGE = join(repositoryRoot, 'docs/ARCHITECTURE.md')
 const CHILD = join(import.meta.dirname, 'journey-child.ts')
+const HOW = 'The page is behind the code: UPDATE=1 npm test -- test/repository/journey.test.ts'
 /** The rooms on the log's side of the waist. */
 const LOG_SIDE = /^(log|broker)\/|^(node|memory)-file-system\.ts$/
 
@@ -48,11 +49,11 @@ test('every step of running was called while a record ran', () => {
 })
 
 test('the files listed as touched by building are those that were', () => {
-  expect(listOf('building')).toBe(blockOf(called.build))
+  expect(listOf('building'), HOW).toBe(blockOf(called.build))
 })
 
 test('the files listed as touched by running are those that were', () => {
-  expect(listOf('running')).toBe(blockOf(called.run))
+  expect(listOf('running'), HOW).toBe(blockOf(called.run))
 })
 
 function journey(): { build: Called; run: Called } {
