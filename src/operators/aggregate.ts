@@ -12,7 +12,7 @@
 import { NO_HEADERS, type PromiseOrValue, type StreamRecord } from '../record/record.ts'
 import type { KeyValueStore, Row } from '../state/store.ts'
 import type { Change, Processor, ProcessorContext } from '../topology/processor.ts'
-import { type Emission, type Fold, isObject } from './emission.ts'
+import type { Emission, Fold } from './emission.ts'
 
 export interface AggregateOptions<K, V, A> {
   readonly store: string
@@ -34,7 +34,7 @@ export function aggregate<K, V, A>(
 
     /** A row as it is handed on: the fold may change the one that is kept. */
     function handedOn(row: A | null): A | null {
-      return copies && isObject(row) ? store.copyValue(row) : row
+      return copies && row !== null ? store.copyValue(row) : row
     }
 
     function update(record: StreamRecord<K, V>, row: Row<A> | null): PromiseOrValue<void> {

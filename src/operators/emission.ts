@@ -12,8 +12,3 @@ export type Emission = 'updates' | 'commit'
  * is a copy, unless all that is below writes its bytes at once (`valuesEscape`).
  */
 export type Fold<K, V, A> = (key: K, value: V, before: A | null) => A | null
-
-/** True of a value that could be changed through whoever else holds it. */
-export function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
-}

@@ -10,7 +10,6 @@
 import type { PromiseOrValue, StreamRecord } from '../record/record.ts'
 import type { KeyValueStore } from '../state/store.ts'
 import type { Change, Processor, ProcessorContext } from '../topology/processor.ts'
-import { isObject } from './emission.ts'
 
 export interface TableSourceOptions {
   /** null: nothing downstream looks rows up, so none are kept. */
@@ -30,7 +29,7 @@ export function tableSource<K, V>(
     function replace(record: StreamRecord<K, V | null>, before: V | null): PromiseOrValue<void> {
       const { key, value, timestamp, headers } = record
       store?.put(key, value, timestamp)
-      const after = copies && store !== null && isObject(value) ? store.copyValue(value) : value
+      const after = copies && store !== null && value !== null ? store.copyValue(value) : value
       return context.forward({ key, value: { before, after }, timestamp, headers })
     }
 

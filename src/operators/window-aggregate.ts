@@ -16,7 +16,7 @@ import { NO_HEADERS, type PromiseOrValue, type StreamRecord } from '../record/re
 import type { Windowed } from '../record/windowed.ts'
 import type { Row, WindowStore } from '../state/store.ts'
 import type { Change, ObservedTime, Processor, ProcessorContext } from '../topology/processor.ts'
-import { type Emission, type Fold, isObject } from './emission.ts'
+import type { Emission, Fold } from './emission.ts'
 
 /** Windows of equal size that start at every multiple of the advance; tumbling: advance = size. */
 export interface TimeWindows {
@@ -117,7 +117,7 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
 
   /** A row as it is handed on: the fold may change the one that is kept. */
   #handedOn(row: A | null): A | null {
-    return this.#copies && isObject(row) ? this.#store.copyValue(row) : row
+    return this.#copies && row !== null ? this.#store.copyValue(row) : row
   }
 
   prefetch(records: readonly StreamRecord<K, V>[]): PromiseOrValue<void> {
