@@ -28,8 +28,8 @@ interface Way {
   readonly guarantee: Guarantee
   readonly storage?: 'memory' | 'rocksdb'
   readonly restarts?: boolean
-  /** The steps after which the commit of a line crashes: of the first line the first, and so on. */
-  readonly crashes?: readonly CommitStep[]
+  /** The steps after which the commits of lines crash, in turn; null: none. */
+  readonly crashes?: readonly (CommitStep | null)[]
 }
 
 const ONCE = { guarantee: 'exactly-once' } as const
@@ -51,10 +51,10 @@ const WAYS: readonly Way[] = [
   })),
   { name: 'at-least-once, restarted at every line', partitions: 2, restarts: true, ...AT_LEAST },
   {
-    name: 'on RocksDB, commits crashed after each step in turn',
+    name: 'on RocksDB, some commits crashed',
     partitions: 2,
     storage: 'rocksdb',
-    crashes: COMMIT_STEPS,
+    crashes: [null, 'end', null, null, 'save', null, 'offsets', null],
     ...ONCE,
   },
 ]
@@ -138,7 +138,8 @@ async function runLines(
   const outputs = outputsOf(driver, topology)
   const shown: string[] = []
   for (const [index, { input, output }] of lines.entries()) {
-    if (crashes !== undefined) driver.crashAfter(crashes[index % crashes.length] as CommitStep)
+    const step = crashes?.[index % crashes.length] ?? null
+    if (step !== null) driver.crashAfter(step)
     for (const record of input) await write(driver, topology, record)
     await driver.run()
     const read: string[] = []

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { type Guarantee, StreamsError, type StreamsState, text } from 'millrace'
+import { type Guarantee, StreamsError, type StreamsState, systemClock, text } from 'millrace'
 import { describe, expect, test } from 'vitest'
 import {
   application,
@@ -183,6 +183,32 @@ test('two applications read the same topic, each all of it', async () => {
   ])
   expect(await countsIn(log)).toEqual(countsOf(input))
   expect(await readAll(log, 'copy')).toHaveLength(100)
+})
+
+test('repartition topics are purged behind their readers, and a restart goes on', async () => {
+  const log = await openLog({ in: 1 })
+  // A clock on which the time between two purges is 30 ms.
+  const clock = { ...systemClock, monotonic: () => performance.now() * 1000 }
+  const app = application(counting(), { log, clock, commitInterval: 1 })
+  await app.start()
+  const input = words(300)
+  const purged = async (): Promise<number> => {
+    const topic = 'app-by-value-repartition'
+    const [start] = await log.listOffsets(
+      [{ topic, partition: 0, at: 'earliest' }],
+      'read-committed',
+    )
+    return start?.offset ?? 0
+  }
+  for (let from = 0; from < 200; from += 20) {
+    await produce(log, 'in', input.slice(from, from + 20))
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  await until(async () => (await purged()) > 0)
+  await app.close()
+  await produce(log, 'in', input.slice(200))
+  await runToEnd(counting(), { log })
+  expect(await countsIn(log)).toEqual(countsOf(input))
 })
 
 describe('signals', () => {
