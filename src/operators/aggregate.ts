@@ -72,16 +72,10 @@ export function aggregate<K, V, A>(
 
       flush() {
         if (emit !== 'commit') return
-        return store.forEachChanged((key, { before, after, timestamp }) =>
-          context.forward({
-            key,
-            value: {
-              before,
-              after: handedOn(after),
-            },
-            timestamp,
-            headers: NO_HEADERS,
-          }),
+        return store.forEachChanged(
+          (key, { before, after, timestamp }) =>
+            context.forward({ key, value: { before, after }, timestamp, headers: NO_HEADERS }),
+          copies,
         )
       },
     }

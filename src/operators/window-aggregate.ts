@@ -138,16 +138,15 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
   flush(): PromiseOrValue<void> {
     if (this.#options.emit !== 'commit') return
     const { sizeMs } = this.#windows
-    return this.#store.forEachChanged((key, start, { before, after, timestamp }) =>
-      this.#context.forward({
-        key: { key, start, end: start + sizeMs },
-        value: {
-          before,
-          after: this.#handedOn(after),
-        },
-        timestamp,
-        headers: NO_HEADERS,
-      }),
+    return this.#store.forEachChanged(
+      (key, start, { before, after, timestamp }) =>
+        this.#context.forward({
+          key: { key, start, end: start + sizeMs },
+          value: { before, after },
+          timestamp,
+          headers: NO_HEADERS,
+        }),
+      this.#copies,
     )
   }
 }

@@ -116,8 +116,9 @@ class BufferedKeyValueStore<K, V> implements KeyValueStore<K, V> {
 
   forEachChanged(
     callback: (key: K, row: ChangedRow<V>) => PromiseOrValue<void>,
+    copies = false,
   ): PromiseOrValue<void> {
-    return this.#buffer.forEachChanged((entry, row) => callback(entry.key, row))
+    return this.#buffer.forEachChanged((entry, row) => callback(entry.key, row), copies)
   }
 
   async *range(

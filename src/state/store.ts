@@ -110,9 +110,13 @@ export interface KeyValueStore<K, V> extends StateStore, ReadOnlyKeyValueStore<K
    * are skipped.
    */
   prefetch(keys: readonly K[]): PromiseOrValue<void>
-  /** Calls back for each row changed since the last call, in the order they first changed. */
+  /**
+   * Calls back for each row changed since the last call, in the order they first changed. With
+   * `copies` the values handed on share nothing with the rows that are kept.
+   */
   forEachChanged(
     callback: (key: K, row: ChangedRow<V>) => PromiseOrValue<void>,
+    copies?: boolean,
   ): PromiseOrValue<void>
 }
 
@@ -144,8 +148,10 @@ export interface WindowStore<K, V> extends StateStore, ReadOnlyWindowStore<K, V>
   mayRead(windowStart: number): boolean
   /** Loads the rows of `keys[i]` in the window that starts at `windowStarts[i]`, in one batched read. */
   prefetch(keys: readonly K[], windowStarts: readonly number[]): PromiseOrValue<void>
+  /** As in a key-value store. */
   forEachChanged(
     callback: (key: K, windowStart: number, row: ChangedRow<V>) => PromiseOrValue<void>,
+    copies?: boolean,
   ): PromiseOrValue<void>
 }
 

@@ -176,8 +176,12 @@ class BufferedWindowStore<K, V> implements WindowStore<K, V> {
 
   forEachChanged(
     callback: (key: K, windowStart: number, row: ChangedRow<V>) => PromiseOrValue<void>,
+    copies = false,
   ): PromiseOrValue<void> {
-    return this.#buffer.forEachChanged((entry, row) => callback(entry.key, entry.windowStart, row))
+    return this.#buffer.forEachChanged(
+      (entry, row) => callback(entry.key, entry.windowStart, row),
+      copies,
+    )
   }
 
   async *fetch(key: K, from: number, to: number): AsyncIterable<WindowStoreEntry<K, V>> {

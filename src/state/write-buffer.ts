@@ -34,6 +34,9 @@ export interface Entry<K, V> {
   size: number
   /** The eviction round in which it was last used. */
   round: number
+  /** Where among the bytes of emitted copies its value lies, -1 when it is not there. */
+  copyStart: number
+  copyEnd: number
   /** The value last emitted: its bytes, or itself when it is a primitive; null when absent. */
   before: Buffer | V | null
 }
@@ -79,10 +82,13 @@ export class WriteBuffer<K, V> {
   readonly #keepsBytes: boolean
   readonly #keyOutput = new ByteWriter()
   readonly #valueOutput = new ByteWriter()
+  /** The bytes by which values were copied for emission; the drain that follows writes the same. */
+  readonly #copies = new ByteWriter()
   #dirty: Entry<K, V>[] = []
   #unsaved: Entry<K, V>[] = []
   /** Key and value bytes of the last row seen: the guess for rows not yet serialised. */
   #typicalBytes = 64
+  #emitsCopies = false
 
   constructor(options: WriteBufferOptions<K, V>) {
     this.#options = options
@@ -109,6 +115,7 @@ export class WriteBuffer<K, V> {
 
   put(entry: Entry<K, V>, value: V | null, timestamp: number): void {
     if ((entry.flags & (DIRTY | CHANGED)) !== (DIRTY | CHANGED)) this.#markChanged(entry)
+    entry.copyStart = -1
     entry.value = value
     entry.timestamp = timestamp
   }
@@ -121,10 +128,16 @@ export class WriteBuffer<K, V> {
     return this.#valueSerde.read(output.bytes, 0, output.end)
   }
 
-  /** Calls back with each row changed since the last emission or drain, in first-changed order. */
+  /**
+   * Calls back with each row changed since the last emission or drain, in first-changed order.
+   *
+   * @param copies whether the value handed on must share nothing with the row
+   */
   forEachChanged(
     callback: (entry: Entry<K, V>, row: ChangedRow<V>) => PromiseOrValue<void>,
+    copies: boolean,
   ): PromiseOrValue<void> {
+    this.#emitsCopies = copies && this.#valueSerde.primitive !== true
     const unknown = this.#options.keepsBefore
       ? this.#dirty.filter((entry) => (entry.flags & BEFORE_UNKNOWN) !== 0)
       : []
@@ -139,9 +152,11 @@ export class WriteBuffer<K, V> {
     for (const entry of dirty) {
       const { flags } = entry
       this.#drainEntry(entry, sink)
+      entry.copyStart = -1
       entry.flags = (flags & EXPIRED) | UNSAVED
       if ((flags & (UNSAVED | EXPIRED)) === 0) this.#unsaved.push(entry)
     }
+    this.#copies.reset()
   }
 
   save(batch: ByteBatch): void {
@@ -197,7 +212,19 @@ export class WriteBuffer<K, V> {
   ): Entry<K, V> {
     const size = ENTRY_OVERHEAD_BYTES + (this.#keepsBytes ? 2 * bytes : bytes)
     this.bytes += size
-    return { key, windowStart, value, timestamp, flags, size, round: this.round, before: null }
+    const { round } = this
+    return {
+      key,
+      windowStart,
+      value,
+      timestamp,
+      flags,
+      size,
+      round,
+      copyStart: -1,
+      copyEnd: -1,
+      before: null,
+    }
   }
 
   #markChanged(entry: Entry<K, V>): void {
@@ -227,7 +254,7 @@ export class WriteBuffer<K, V> {
       if ((entry.flags & CHANGED) === 0) continue
       const row = {
         before: this.#takeBefore(entry),
-        after: entry.value,
+        after: this.#emitsCopies && entry.value !== null ? this.#copyOf(entry) : entry.value,
         timestamp: entry.timestamp,
       }
       entry.flags &= ~CHANGED
@@ -239,6 +266,16 @@ export class WriteBuffer<K, V> {
         return pending.then(() => this.#emitFrom(next, callback))
       }
     }
+  }
+
+  /** The value by way of its bytes, which are kept for the drain. */
+  #copyOf(entry: Entry<K, V>): V {
+    const output = this.#copies
+    const start = output.end
+    this.#valueSerde.write(entry.value as V, output)
+    entry.copyStart = start
+    entry.copyEnd = output.end
+    return this.#valueSerde.read(output.bytes, start, output.end)
   }
 
   /** The row as last emitted; from here on that is the present one. */
@@ -287,7 +324,9 @@ export class WriteBuffer<K, V> {
 
   #writeValue(entry: Entry<K, V>, value: V, output: ByteWriter): void {
     if (this.#keepsBytes) output.writeBytes(entry.before as Buffer)
-    else this.#valueSerde.write(value, output)
+    else if (entry.copyStart >= 0) {
+      output.writeBytes(this.#copies.bytes, entry.copyStart, entry.copyEnd)
+    } else this.#valueSerde.write(value, output)
   }
 
   #resize(entry: Entry<K, V>, bytes: number): void {
