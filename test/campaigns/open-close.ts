@@ -14,7 +14,16 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type EmbeddedLog, embedded, type Guarantee, int64, Streams } from 'millrace'
+import { queryObjects } from 'node:v8'
+import {
+  Consumer,
+  type EmbeddedLog,
+  embedded,
+  type Guarantee,
+  int64,
+  Producer,
+  Streams,
+} from 'millrace'
 import {
   ACCESS_LOG,
   createTopics,
@@ -36,6 +45,8 @@ export interface Holdings {
   readonly threads: number
   readonly listeners: number
   readonly resources: number
+  /** Applications, producers and consumers that something still refers to. */
+  readonly objects: number
   /** Bytes of heap and outside of it, after a collection when the process may ask for one. */
   readonly alive: number
   readonly rss: number
@@ -57,7 +68,7 @@ const LINES_PER_ROUND = 500
 /** The first rounds load code and make pools. */
 const WARM_ROUNDS = 5
 const SAY_EVERY = 20
-const COUNTS = ['files', 'threads', 'listeners', 'resources'] as const
+const COUNTS = ['files', 'threads', 'listeners', 'resources', 'objects'] as const
 
 export async function openCloseCampaign(options: OpenCloseOptions): Promise<OpenCloseOutcome> {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-open-close-'))
@@ -130,9 +141,15 @@ function holdings(): Holdings {
     threads: entries('/proc/self/task'),
     listeners,
     resources: process.getActiveResourcesInfo().length,
+    objects: [Streams, Producer, Consumer].reduce((sum, one) => sum + countOf(one), 0),
     alive: heapUsed + external,
     rss,
   }
+}
+
+/** Collects garbage, and counts what is left of a class. */
+function countOf(type: new (...args: never[]) => unknown): number {
+  return queryObjects(type, { format: 'count' })
 }
 
 /** Entries of a folder of /proc; 0 where there is none. */

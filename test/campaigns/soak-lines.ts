@@ -3,7 +3,7 @@
  *
  * Line n stands at `START + n * MS_PER_LINE`, but for the share that comes late: spread evenly over
  * one and a half times the grace, so that some of it still finds its window, saved and evicted by
- * then, and some is too late. A small share is no log line at all.
+ * then, and some is too late. As much is no log line at all.
  */
 import { type Random, xorshift32, zipf } from '../../benchmarks/generator/random.ts'
 
@@ -12,7 +12,7 @@ const START = Date.UTC(2026, 0, 1)
 const MS_PER_LINE = 10
 const TARGETS = 5000
 const LATE_SHARE = 0.02
-const REJECTED_SHARE = 0.005
+const REJECTED_SHARE = 0.02
 /** Lines are made once and used again with other times: making them must not be what is measured. */
 const POOL_LINES = 1 << 16
 const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ')

@@ -30,6 +30,7 @@ export interface SoakLoad {
   readonly partitions: number
   /** `fast`: as fast as it can. `slow`: one record a millisecond, with a rest now and then. */
   readonly reader: 'fast' | 'slow'
+  readonly storage: 'rocksdb' | 'memory'
   /** Memory for state rows: small, so that rows are evicted and read back. */
   readonly storeBytes: number
   readonly aheadBytes: number
@@ -96,6 +97,7 @@ async function run(load: SoakLoad): Promise<void> {
     log,
     guarantee: load.guarantee,
     storeBytes: load.storeBytes,
+    storage: load.storage,
     stateDirectory: join(load.directory, 'state'),
     handleSignals: false,
   })
