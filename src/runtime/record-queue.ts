@@ -202,6 +202,7 @@ export class RecordQueue {
       part = 'timestamp'
       const timestamp = this.#eventTime(reader, key, value)
       if (timestamp < 0) {
+        if (source.timestamp === null) throw noTime(source.name, timestamp)
         this.#metrics.drop('invalid-timestamp', source.name)
         return null
       }
@@ -251,4 +252,11 @@ const NOTHING: readonly QueuedRecord[] = []
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
+}
+
+/** Kafka Streams' FailOnInvalidTimestamp: only an extractor of the user's drops a record. */
+function noTime(source: string, timestamp: number): RangeError {
+  return new RangeError(
+    `the record was written with time ${timestamp}; give '${source}' a timestamp option, which may take another or drop the record`,
+  )
 }

@@ -224,6 +224,27 @@ test('a failing function rejects the pipe, naming the record; the driver still c
   await expect(driver.run()).rejects.toThrow('The driver is closed; open a new one')
 })
 
+test('a record without a time fails, unless a timestamp option drops it', async () => {
+  for (const timestamp of [undefined, ({ timestamp }: { timestamp: number }) => timestamp]) {
+    const builder = new StreamsBuilder()
+    builder.stream('in', { ...serdes, timestamp }).to('out')
+    const driver = await open(builder.build())
+    const piped = driver.input('in', serdes).pipe({ key: 'a', value: 'x', timestamp: -1 })
+    if (timestamp === undefined) {
+      await expect(piped).rejects.toMatchObject({
+        code: 'timestamp-invalid',
+        message: expect.stringContaining('the record was written with time -1'),
+        place: { topic: 'in', partition: 0, offset: 0, node: 'in' },
+      })
+    } else {
+      await piped
+      expect(driver.metrics().dropped).toEqual([
+        { reason: 'invalid-timestamp', node: 'in', count: 1 },
+      ])
+    }
+  }
+})
+
 test('metrics count what was left out, by reason and node', async () => {
   const driver = await open()
   await driver.input('words', serdes).pipe({ key: 'k' })
