@@ -75,6 +75,8 @@ export class Task {
   readonly #options: TaskOptions
   readonly #graph: TaskGraph
   readonly #observed = new Map<string, ObservedTime>()
+  /** What operators start with whose time did not fit into the metadata. */
+  #observedAtLeast = -1
   #entries: readonly SourceEntry[] = []
   #current: QueuedRecord | null = null
   #currentQueue: RecordQueue | null = null
@@ -107,8 +109,9 @@ export class Task {
   /** Starts the processors and sets the queues to where the group has committed. */
   open(starts: readonly StartingPoint[]): void {
     const { metrics } = this.#options
-    for (const { committed } of starts) {
-      const time = decodeTaskTime(committed.metadata)
+    const times = starts.map(({ committed }) => decodeTaskTime(committed.metadata))
+    this.#observedAtLeast = Math.max(-1, ...times.map(({ others }) => others))
+    for (const time of times) {
       this.#streamTime = Math.max(this.#streamTime, time.partitionTime)
       for (const [name, max] of Object.entries(time.observed)) {
         const observed = this.#observedTime(name)
@@ -334,7 +337,7 @@ export class Task {
   #observedTime(name: string): ObservedTime {
     let time = this.#observed.get(name)
     if (time === undefined) {
-      time = { max: -1 }
+      time = { max: this.#observedAtLeast }
       this.#observed.set(name, time)
     }
     return time

@@ -1,4 +1,6 @@
 /** What a task knows of time, as text in the metadata of its committed offsets. */
+import { StreamsBuilder, text, tumbling } from 'millrace'
+import { TopologyTestDriver } from 'millrace/testing'
 import { describe, expect, test } from 'vitest'
 import { decodeTaskTime, encodeTaskTime } from '../../src/runtime/commit-metadata.ts'
 import { randomOf, SEED } from '../record/random.ts'
@@ -24,13 +26,13 @@ describe('task time', () => {
       }
       const partitionTime = time()
       const decoded = decodeTaskTime(encodeTaskTime(partitionTime, observed(times)))
-      expect(decoded).toEqual({ partitionTime, observed: times })
+      expect(decoded).toEqual({ partitionTime, observed: times, others: -1 })
     }
   })
 
   test('of another version, or of nobody, is unknown', () => {
-    for (const text of ['', '0', '2;17;a=20', 'AAAB', 'null', ' 1;5']) {
-      expect(decodeTaskTime(text)).toEqual({ partitionTime: -1, observed: {} })
+    for (const foreign of ['', '0', '2;17;a=20', 'AAAB', 'null', ' 1;5']) {
+      expect(decodeTaskTime(foreign)).toEqual({ partitionTime: -1, observed: {}, others: -1 })
     }
   })
 
@@ -45,5 +47,37 @@ describe('task time', () => {
         expect(Number.isSafeInteger(time) && time >= -1).toBe(true)
       }
     }
+  })
+
+  test('of more operators than fit keeps to 4 KiB, and those left out have a time they reached', () => {
+    const names = Array.from({ length: 300 }, (_, index) => `an-operator-with-a-name-${index}`)
+    const encoded = encodeTaskTime(
+      5,
+      observed(Object.fromEntries(names.map((name, at) => [name, at]))),
+    )
+    expect(encoded.length).toBeLessThanOrEqual(4096)
+    const time = decodeTaskTime(encoded)
+    const kept = Object.keys(time.observed)
+    expect(kept.length).toBeGreaterThan(100)
+    expect(kept).toEqual(names.slice(0, kept.length))
+    expect(time.others).toBe(kept.length)
+  })
+
+  test('of many operators is committed, and what is late stays late', async () => {
+    const builder = new StreamsBuilder()
+    const stream = builder.stream('in', { key: text, value: text })
+    for (let index = 0; index < 150; index++) {
+      const store = { name: `windows-of-a-long-name-${index}`, changelog: false }
+      stream.groupByKey().windowedBy(tumbling(10)).count({ store })
+    }
+    const driver = await TopologyTestDriver.open(builder.build())
+    const input = driver.input('in', { key: text, value: text })
+    await input.pipe({ key: 'a', value: 'x', timestamp: 1_700_000_000_000 })
+    await driver.restart()
+    await input.pipe({ key: 'a', value: 'x', timestamp: 1_600_000_000_000 })
+    const { dropped } = driver.metrics()
+    expect(dropped).toHaveLength(150)
+    expect(new Set(dropped.map(({ reason }) => reason))).toEqual(new Set(['late']))
+    await driver.close()
   })
 })
