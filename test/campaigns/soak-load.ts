@@ -76,7 +76,7 @@ const LINE_BYTES = 180
 const SAMPLE_MS = 1000
 const SEGMENT_BYTES = 16 * 1024 * 1024
 /** Per partition. The results keep far more than the memory tail: a slow reader reads files. */
-const RETENTION_BYTES = { [ACCESS_LOG]: 64, [REJECTED]: 32, [PAGE_STATS]: 256 } as const
+const RETENTION_BYTES = { [ACCESS_LOG]: 64, [REJECTED]: 32, [PAGE_STATS]: 128 } as const
 
 interface Progress {
   produced: number
