@@ -45,8 +45,6 @@ export interface Holdings {
   readonly threads: number
   readonly listeners: number
   readonly resources: number
-  /** Applications, producers and consumers that something still refers to. */
-  readonly objects: number
   /** Bytes of heap and outside of it, after a collection when the process may ask for one. */
   readonly alive: number
   readonly rss: number
@@ -54,7 +52,7 @@ export interface Holdings {
 
 export interface OpenCloseOutcome {
   readonly rounds: readonly Holdings[]
-  /** Counts that are not what they were after the first rounds. */
+  /** Counts that are not what they were after the first rounds, and objects that are left. */
   readonly failures: readonly string[]
   /** Bytes a round, by the median of slopes over the second half. */
   readonly aliveSlope: number
@@ -68,7 +66,7 @@ const LINES_PER_ROUND = 500
 /** The first rounds load code and make pools. */
 const WARM_ROUNDS = 5
 const SAY_EVERY = 20
-const COUNTS = ['files', 'threads', 'listeners', 'resources', 'objects'] as const
+const COUNTS = ['files', 'threads', 'listeners', 'resources'] as const
 
 export async function openCloseCampaign(options: OpenCloseOptions): Promise<OpenCloseOutcome> {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-open-close-'))
@@ -141,15 +139,17 @@ function holdings(): Holdings {
     threads: entries('/proc/self/task'),
     listeners,
     resources: process.getActiveResourcesInfo().length,
-    objects: [Streams, Producer, Consumer].reduce((sum, one) => sum + countOf(one), 0),
     alive: heapUsed + external,
     rss,
   }
 }
 
-/** Collects garbage, and counts what is left of a class. */
-function countOf(type: new (...args: never[]) => unknown): number {
-  return queryObjects(type, { format: 'count' })
+/** Applications, producers and consumers that something still refers to: of each class, how many. */
+function leftObjects(): string[] {
+  return [Streams, Producer, Consumer].flatMap((type) => {
+    const count = queryObjects(type, { format: 'count' })
+    return count === 0 ? [] : [`${count} objects of ${type.name} are left`]
+  })
 }
 
 /** Entries of a folder of /proc; 0 where there is none. */
@@ -167,6 +167,7 @@ function outcomeOf(rounds: readonly Holdings[]): OpenCloseOutcome {
   const failures = COUNTS.filter((name) => last[name] > first[name]).map(
     (name) => `${name}: ${first[name]} after the first rounds, ${last[name]} at the end`,
   )
+  failures.push(...leftObjects())
   const half = rounds.slice(rounds.length >> 1)
   // A round stands for a minute.
   const slope = (pick: (one: Holdings) => number): number =>
