@@ -1,0 +1,51 @@
+/** Aggregations of grouped streams, in windows or not. */
+import { KGroupedStream, TimeWindowedKStream } from 'millrace'
+import { type Key, Unsupported, type Value } from '../case.ts'
+import { pairFunction } from '../functions.ts'
+import { valueSerde } from '../serdes.ts'
+import {
+  type Context,
+  type Grouped,
+  type Options,
+  on,
+  type Result,
+  type StoreKind,
+  type Translation,
+  type Windowed,
+} from './translation.ts'
+
+const OPS = ['count', 'reduce', 'aggregate']
+
+export const aggregations: readonly Translation[] = [
+  ...on(KGroupedStream, OPS, (grouped: Grouped, step, context) =>
+    aggregation(grouped, step, context, 'key-value'),
+  ),
+  ...on(TimeWindowedKStream, OPS, (windowed: Windowed, step, context) =>
+    aggregation(windowed, step, context, 'window'),
+  ),
+]
+
+function aggregation(
+  input: Grouped | Windowed,
+  step: Options,
+  context: Context,
+  kind: StoreKind,
+): Result {
+  const emit = context.emission(step)
+  if (emit === 'close') throw new Unsupported('emit on window close')
+  const options = { ...step.named(), store: context.store(step, kind), emit }
+  if (step.op === 'count') return input.count(step.done(options))
+  const withValue = { ...options, value: valueSerde }
+  if (step.op === 'reduce') {
+    const fn = step.function(pairFunction, 'reducer')
+    const reducer = (aggregate: Value, value: Value): never => fn(aggregate, value, null) as never
+    return input.reduce(reducer, step.done(withValue))
+  }
+  const fn = step.function(pairFunction, 'aggregator')
+  const init = step.take('init') as Value
+  return input.aggregate<Value>(
+    () => init,
+    (key: Key, value: Value, aggregate: Value) => fn(aggregate, value, key),
+    step.done(withValue),
+  )
+}

@@ -1,0 +1,56 @@
+/** Joins of a stream with a stream or a table. */
+import { KStream, KTable } from 'millrace'
+import { type Key, Unsupported, type Value } from '../case.ts'
+import { pairFunction } from '../functions.ts'
+import { valueSerde } from '../serdes.ts'
+import {
+  type Options,
+  on,
+  type Result,
+  SERDES,
+  type Stream,
+  type Table,
+  type Translation,
+} from './translation.ts'
+
+export const joins: readonly Translation[] = [
+  ...on(
+    KStream,
+    ['join', 'leftJoin'],
+    (stream: Stream, step, _context, other) => withTable(stream, step, other as Table),
+    (other) => other instanceof KTable,
+  ),
+  ...on(
+    KStream,
+    ['join', 'leftJoin', 'outerJoin'],
+    (stream: Stream, step, _context, other) => withStream(stream, step, other as Stream),
+    (other) => other instanceof KStream,
+  ),
+]
+
+function joinerOf(step: Options): (left: Value, right: Value, key: Key) => Value {
+  const fn = step.function(pairFunction, 'joiner')
+  return (left, right, key) => fn(left, right, key)
+}
+
+function withTable(stream: Stream, step: Options, table: Table): Result {
+  const joiner = joinerOf(step)
+  const options = { ...SERDES, ...step.named() }
+  step.done()
+  return step.op === 'leftJoin'
+    ? stream.leftJoin(table, joiner, options)
+    : stream.join(table, joiner, options)
+}
+
+function withStream(stream: Stream, step: Options, other: Stream): Result {
+  if (step.op !== 'join') throw new Unsupported(`${step.op} of two streams`)
+  const joiner = joinerOf(step)
+  const window = {
+    before: step.optional<number>('beforeMs') ?? 0,
+    after: step.optional<number>('afterMs') ?? 0,
+    grace: step.optional<number>('graceMs') ?? 0,
+    store: step.optional<string>('store'),
+  }
+  const options = { ...SERDES, otherValue: valueSerde, ...window, ...step.named() }
+  return stream.join(other, joiner, step.done(options))
+}

@@ -1,0 +1,24 @@
+/** Sources: `stream`, `table`. */
+import { Unsupported } from '../case.ts'
+import { SERDES, type Translation } from './translation.ts'
+
+export const sources: readonly Translation[] = [
+  {
+    op: 'stream',
+    translate(step, context) {
+      const topic = step.optional<string | string[]>('topic') ?? step.optional<string[]>('topics')
+      if (topic === undefined) throw new Unsupported('a source by pattern')
+      const options = { ...context.source(step), ...SERDES, ...step.named() }
+      return context.builder.stream(topic, step.done(options))
+    },
+  },
+  {
+    op: 'table',
+    translate(step, context) {
+      const topic = step.take('topic') as string
+      const store = context.store(step, 'key-value')
+      const options = { ...context.source(step), ...SERDES, ...step.named(), store }
+      return context.builder.table(topic, step.done(options))
+    },
+  },
+]
