@@ -20,20 +20,20 @@ import {
 } from './store-options.ts'
 
 /** Options of every aggregation. */
-export interface AggregationOptions<Store = StoreOptions> {
+export interface AggregationOptions<Store = StoreOptions, Emit = Exclude<Emission, 'close'>> {
   /** Name of the operator. Default: its lineage. */
   readonly name?: string | undefined
   /** The store of the results, by name or with more. Default: named by its lineage. */
   readonly store?: string | Store | undefined
   /**
    * When results leave: `updates`, each one at once; `commit`, the last of each row when the task
-   * commits. Default `commit`.
+   * commits; `close`, of windows only, the final row of each, once. Default `commit`.
    */
-  readonly emit?: Emission | undefined
+  readonly emit?: Emit | undefined
 }
 
 /** Options of an aggregation in windows. */
-export type WindowAggregationOptions = AggregationOptions<WindowStoreOptions>
+export type WindowAggregationOptions = AggregationOptions<WindowStoreOptions, Emission>
 
 export interface AggregationPlan<K, V, A> {
   readonly verb: string
@@ -111,6 +111,11 @@ function prepare<K, V, A>(
 ) {
   const { verb, call, options = {}, known } = plan
   checkOptions(options, call, verb === 'count' ? COUNT_OPTIONS : OPTIONS)
+  if (options.emit === 'close' && !keepsWindows) {
+    throw new TypeError(
+      `option emit of ${call} is 'close', but there are no windows to close; add windowedBy(...), or pass 'updates' or 'commit'`,
+    )
+  }
   const { graph } = place
   graph.addCoPartitioning(place.topics, call)
   const store = readStoreOptions(options.store, call, keepsWindows)

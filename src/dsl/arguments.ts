@@ -25,8 +25,10 @@ export function checkOptions(options: unknown, call: string, allowed: readonly s
     if (name === 'partitioner') {
       checkFunction(value, call, 'option partitioner', '(record, partitions) => 0')
     }
-    if (name === 'emit' && value !== 'updates' && value !== 'commit') {
-      throw new TypeError(`option emit of ${call} is ${show(value)}; pass 'updates' or 'commit'`)
+    if (name === 'emit' && value !== 'updates' && value !== 'commit' && value !== 'close') {
+      throw new TypeError(
+        `option emit of ${call} is ${show(value)}; pass 'updates' or 'commit', or 'close' for windows`,
+      )
     }
   }
 }

@@ -2,9 +2,10 @@
  * When an aggregation hands its results on.
  *
  * `updates`: every single update, at once. `commit`: the last value of each row that changed,
- * when the task commits (the default: what leaves is coalesced, 100 ms at most behind).
+ * when the task commits (the default: what leaves is coalesced, 100 ms at most behind). `close`, for
+ * windows only: each window's final row, once, when stream time has passed its end and the grace.
  */
-export type Emission = 'updates' | 'commit'
+export type Emission = 'updates' | 'commit' | 'close'
 
 /**
  * Folds one value into what is stored. `before` is null for a row that does not exist; a null

@@ -9,6 +9,8 @@
  *   comes later is dropped and counted as `late`, once per window it missed.
  * - Windows of one record are folded in ascending order of their start.
  * - The stored timestamp of a row never goes backward.
+ * - With `emit: 'close'` a row is handed on once, when its window closes: what has closed is what
+ *   the committed stream time has passed, so a restart neither repeats nor forgets one.
  *
  * Follows KStreamWindowAggregate: a null key is dropped, a null value is folded.
  */
@@ -16,6 +18,7 @@ import { NO_HEADERS, type PromiseOrValue, type StreamRecord } from '../record/re
 import type { Windowed } from '../record/windowed.ts'
 import type { Row, WindowStore } from '../state/store.ts'
 import type { Change, ObservedTime, Processor, ProcessorContext } from '../topology/processor.ts'
+import { Closing } from './closing.ts'
 import type { Emission, Fold } from './emission.ts'
 
 /** Windows of equal size that start at every multiple of the advance; tumbling: advance = size. */
@@ -55,6 +58,7 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
   #store!: WindowStore<K, A>
   #time!: ObservedTime
   #copies = false
+  #closing: Closing<K, A> | null = null
 
   constructor(options: WindowAggregateOptions<K, V, A>) {
     this.#options = options
@@ -67,11 +71,23 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
     this.#copies = context.valuesEscape
     this.#store = context.store(this.#options.store)
     this.#time = context.observedTime()
+    if (this.#options.emit !== 'close') return
+    const { sizeMs, advanceMs: stepMs, graceMs: delayMs } = this.#windows
+    const [store, time] = [this.#store, this.#time]
+    this.#closing = new Closing({ context, store, time, sizeMs, delayMs, stepMs })
   }
 
   process(record: StreamRecord<K, V>): PromiseOrValue<void> {
     if (record.key === null) return this.#context.drop('null-key', record)
-    if (record.timestamp > this.#time.max) this.#time.max = record.timestamp
+    if (record.timestamp > this.#time.max) {
+      this.#time.max = record.timestamp
+      const closing = this.#closing?.advance(record.headers)
+      if (closing instanceof Promise) return closing.then(() => this.#foldInto(record))
+    }
+    return this.#foldInto(record)
+  }
+
+  #foldInto(record: StreamRecord<K, V>): PromiseOrValue<void> {
     return this.#foldFrom(record, firstWindowStart(record.timestamp, this.#windows))
   }
 
@@ -104,7 +120,7 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
     const before = needsBefore ? this.#store.copyValue(stored) : null
     const folded = this.#fold(record.key, record.value, stored)
     this.#store.put(record.key, start, folded, timestamp)
-    if (emit === 'commit') return
+    if (emit !== 'updates') return
     const after = this.#handedOn(folded)
     const key = { key: record.key, start, end: start + this.#windows.sizeMs }
     return this.#context.forward({

@@ -148,12 +148,30 @@ export interface WindowStore<K, V> extends StateStore, ReadOnlyWindowStore<K, V>
   mayRead(windowStart: number): boolean
   /** Loads the rows of `keys[i]` in the window that starts at `windowStarts[i]`, in one batched read. */
   prefetch(keys: readonly K[], windowStarts: readonly number[]): PromiseOrValue<void>
+  /**
+   * Visits the rows of all keys with `from <= windowStart <= to`, by window start, then key bytes;
+   * at once when they are in memory. With `copies` as in `forEachChanged`.
+   */
+  visitWindows(
+    from: number,
+    to: number,
+    visit: VisitWindow<K, V>,
+    copies?: boolean,
+  ): PromiseOrValue<void>
   /** As in a key-value store. */
   forEachChanged(
     callback: (key: K, windowStart: number, row: ChangedRow<V>) => PromiseOrValue<void>,
     copies?: boolean,
   ): PromiseOrValue<void>
 }
+
+/** Takes a row of a window. */
+export type VisitWindow<K, V> = (
+  key: K,
+  windowStart: number,
+  value: V,
+  timestamp: number,
+) => PromiseOrValue<void>
 
 /** Records of one side of a stream-stream join: several per key and time, each its own. */
 export interface JoinStore<K, V> extends StateStore {

@@ -17,15 +17,18 @@
 import { ByteWriter } from '../record/byte-writer.ts'
 import type { ByteRange, PromiseOrValue } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
+import { inOrder } from '../record/when.ts'
 import { KeyList } from './key-list.ts'
 import { rowBytes } from './key-value-store.ts'
 import { mergedScan, storeClosed, type UnsavedRow } from './merged-scan.ts'
 import { endRestoredRow } from './restore-writer.ts'
+import { SortedTimes } from './sorted-times.ts'
 import type {
   ByteBatch,
   ChangedRow,
   ChangelogSink,
   Row,
+  VisitWindow,
   WindowStore,
   WindowStoreDefinition,
   WindowStoreEntry,
@@ -64,6 +67,8 @@ class BufferedWindowStore<K, V> implements WindowStore<K, V> {
   readonly #isPrimitive: boolean
   readonly #buffer: WriteBuffer<K, V>
   readonly #times: StoredTimes
+  /** The starts of all windows with rows, in memory or not. */
+  readonly #starts = new SortedTimes()
   readonly #buckets = new Map<number, Bucket<K, V>>()
   /** The largest window start put so far. */
   #observedStart: number
@@ -87,6 +92,7 @@ class BufferedWindowStore<K, V> implements WindowStore<K, V> {
     this.#tableKeys = new TableKeys(this.#keySerde)
     this.#isPrimitive = this.#tableKeys.isPrimitive
     this.#times = times
+    for (const start of [...times.values()].sort((a, b) => a - b)) this.#starts.add(start)
     this.#observedStart = times.largest()
     this.#expiredUpTo = this.#observedStart - definition.retentionMs
     const keySerde = this.#keySerde
@@ -184,6 +190,17 @@ class BufferedWindowStore<K, V> implements WindowStore<K, V> {
     )
   }
 
+  visitWindows(
+    from: number,
+    to: number,
+    visit: VisitWindow<K, V>,
+    copies = false,
+  ): PromiseOrValue<void> {
+    return inOrder(this.#startsBetween(from, to), (start) =>
+      this.#visitWindow(start, visit, copies),
+    )
+  }
+
   async *fetch(key: K, from: number, to: number): AsyncIterable<WindowStoreEntry<K, V>> {
     if (this.#isClosed) throw storeClosed(this.name)
     const starts = this.#startsBetween(from, to)
@@ -269,6 +286,7 @@ class BufferedWindowStore<K, V> implements WindowStore<K, V> {
     if (start > this.#observedStart) this.#observe(start)
     if (start <= this.#expiredUpTo) return
     this.#times.add(start, batch)
+    this.#starts.add(start)
     output.writeInt16(this.#options.number)
     output.writeBytes(key.bytes, keyEnd, keyEnd + 8)
     output.writeBytes(key.bytes, key.start, keyEnd)
@@ -327,6 +345,7 @@ class BufferedWindowStore<K, V> implements WindowStore<K, V> {
       round: this.#buffer.round,
     }
     this.#buckets.set(start, bucket)
+    this.#starts.add(start)
     if (start < this.#oldestBucket) this.#oldestBucket = start
     this.#lastBucket = bucket
     this.#lastEntry = null
@@ -337,6 +356,7 @@ class BufferedWindowStore<K, V> implements WindowStore<K, V> {
   #observe(start: number): void {
     this.#observedStart = start
     this.#expiredUpTo = start - this.#options.definition.retentionMs
+    this.#starts.deleteUpTo(this.#expiredUpTo)
     if (this.#oldestBucket > this.#expiredUpTo) return
     this.#forget()
     this.#oldestBucket = Number.POSITIVE_INFINITY
@@ -372,11 +392,44 @@ class BufferedWindowStore<K, V> implements WindowStore<K, V> {
 
   /** Starts of windows with rows, ascending, expired ones left out. */
   #startsBetween(from: number, to: number): number[] {
-    const starts = new Set<number>(this.#times.values())
-    for (const start of this.#buckets.keys()) starts.add(start)
-    return [...starts]
-      .filter((start) => start >= from && start <= to && start > this.#expiredUpTo)
-      .sort((a, b) => a - b)
+    return this.#starts.between(Math.max(from, this.#expiredUpTo + 1), to)
+  }
+
+  #visitWindow(start: number, visit: VisitWindow<K, V>, copies: boolean): PromiseOrValue<void> {
+    const bucket = this.#bucketAt(start)
+    if (bucket?.isComplete !== true) return this.#visitStored(start, bucket, visit)
+    const rows: { readonly order: string; readonly entry: Entry<K, V> }[] = []
+    const output = new ByteWriter()
+    for (const entry of bucket.rows.values()) {
+      if (entry.value === null) continue
+      this.#keySerde.write(entry.key, output.reset())
+      rows.push({ order: output.bytes.latin1Slice(0, output.end), entry })
+    }
+    rows.sort((a, b) => (a.order < b.order ? -1 : 1))
+    return inOrder(rows, ({ entry }) => {
+      const value = entry.value as V
+      return visit(entry.key, start, copies ? this.copyValue(value) : value, entry.timestamp)
+    })
+  }
+
+  /** A window of which rows are only in the byte store. */
+  async #visitStored(
+    start: number,
+    bucket: Bucket<K, V> | undefined,
+    visit: VisitWindow<K, V>,
+  ): Promise<void> {
+    const { bytes, number } = this.#options
+    const range = { from: timeKey(number, start), to: timeKey(number, start + 1), reverse: false }
+    const buffered = this.#unsavedRows(bucket?.rows.values() ?? [])
+    for await (const { key, row } of mergedScan(bytes, buffered, range)) {
+      const pending = visit(
+        this.#keySerde.read(key, DATABASE_PREFIX_BYTES, key.length),
+        start,
+        this.#valueSerde.read(row, ROW_TIMESTAMP_BYTES, row.length),
+        readTimestamp(row),
+      )
+      if (pending instanceof Promise) await pending
+    }
   }
 
   async #load(keys: readonly K[], starts: readonly number[]): Promise<void> {
@@ -412,10 +465,10 @@ class BufferedWindowStore<K, V> implements WindowStore<K, V> {
     return this.#options.bytes.getMany(list.keys())
   }
 
-  #unsavedRows(): UnsavedRow[] {
+  #unsavedRows(entries: Iterable<Entry<K, V>> = this.#buffer.unsavedEntries()): UnsavedRow[] {
     const rows: UnsavedRow[] = []
     const output = new ByteWriter()
-    for (const entry of this.#buffer.unsavedEntries()) {
+    for (const entry of entries) {
       if (entry.windowStart <= this.#expiredUpTo) continue
       output.reset().writeInt16(this.#options.number)
       output.writeInt64(entry.windowStart)

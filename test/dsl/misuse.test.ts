@@ -142,8 +142,17 @@ const cases: [string, () => unknown, Error][] = [
   ],
   [
     'an emission that does not exist',
+    () => grouped().count({ emit: 'never' }),
+    new TypeError(
+      `option emit of count(...) on 'lines' is 'never'; pass 'updates' or 'commit', or 'close' for windows`,
+    ),
+  ],
+  [
+    'emission on close without windows',
     () => grouped().count({ emit: 'close' }),
-    new TypeError(`option emit of count(...) on 'lines' is 'close'; pass 'updates' or 'commit'`),
+    new TypeError(
+      `option emit of count(...) on 'lines' is 'close', but there are no windows to close; add windowedBy(...), or pass 'updates' or 'commit'`,
+    ),
   ],
   [
     'a storage that does not exist',
