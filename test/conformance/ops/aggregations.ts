@@ -1,9 +1,10 @@
 /** Aggregations of grouped streams, in windows or not. */
 import { KGroupedStream, TimeWindowedKStream } from 'millrace'
-import { type Key, Unsupported, type Value } from '../case.ts'
+import type { Key, Value } from '../case.ts'
 import { pairFunction } from '../functions.ts'
 import { valueSerde } from '../serdes.ts'
 import {
+  type CaseEmission,
   type Context,
   type Grouped,
   type Options,
@@ -31,8 +32,8 @@ function aggregation(
   context: Context,
   kind: StoreKind,
 ): Result {
-  const emit = context.emission(step)
-  if (emit === 'close') throw new Unsupported('emit on window close')
+  // On close only below windows: the format puts emitStrategy nowhere else.
+  const emit = context.emission(step) as CaseEmission
   const options = { ...step.named(), store: context.store(step, kind), emit }
   if (step.op === 'count') return input.count(step.done(options))
   const withValue = { ...options, value: valueSerde }
