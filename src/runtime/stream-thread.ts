@@ -118,6 +118,7 @@ export class StreamThread {
       }
     }
     if (waits !== null) await Promise.all(waits)
+    if (this.#untilPunctuation() <= 0) await this.#punctuate()
     let worked = false
     for (const task of tasks) {
       if (!task.hasWork()) continue
@@ -128,6 +129,22 @@ export class StreamThread {
     const pending = output.sendFull()
     if (pending instanceof Promise) await pending
     return worked
+  }
+
+  /** Milliseconds until the next wall-clock punctuation; Infinity when none is scheduled. */
+  #untilPunctuation(): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const task of this.#options.tasks) next = Math.min(next, task.nextWallClock)
+    return next === Number.POSITIVE_INFINITY ? next : next - this.#clock.now()
+  }
+
+  async #punctuate(): Promise<void> {
+    const now = this.#clock.now()
+    for (const task of this.#options.tasks) {
+      if (task.nextWallClock > now) continue
+      const pending = task.punctuateWallClock(now)
+      if (pending instanceof Promise) await pending
+    }
   }
 
   /** Keeps one fetch under way for the queues that have room. */
@@ -172,16 +189,17 @@ export class StreamThread {
       })
   }
 
-  /** Waits for the fetch under way, but not past the time of the next commit. */
+  /** Waits for the fetch under way, but not past the next commit or wall-clock punctuation. */
   async #waitForRecords(): Promise<void> {
     if (this.#poll === null) return this.#clock.yield()
-    const { commitIntervalMs } = this.#options
-    const cancel = this.#hasUncommitted()
-      ? this.#clock.after(
-          Math.max(0, this.#committedAt + commitIntervalMs - this.#clock.monotonic()),
-          () => this.#fetcher.wakeup(),
-        )
-      : null
+    const untilCommit = this.#hasUncommitted()
+      ? this.#committedAt + this.#options.commitIntervalMs - this.#clock.monotonic()
+      : Number.POSITIVE_INFINITY
+    const delayMs = Math.min(untilCommit, this.#untilPunctuation())
+    const cancel =
+      delayMs >= FETCH_WAIT_MS
+        ? null
+        : this.#clock.after(Math.max(0, delayMs), () => this.#fetcher.wakeup())
     await this.#poll
     cancel?.()
   }
@@ -194,6 +212,7 @@ export class StreamThread {
   #isCommitDue(worked: boolean): boolean {
     const { commitIntervalMs } = this.#options
     const elapsed = this.#clock.monotonic() - this.#committedAt
+    if (this.#options.tasks.some((task) => task.commitRequested)) return this.#hasUncommitted()
     if (elapsed >= commitIntervalMs) return this.#hasUncommitted()
     if (!worked) {
       return elapsed >= Math.min(IDLE_COMMIT_MS, commitIntervalMs) && this.#hasUncommitted()

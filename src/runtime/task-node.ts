@@ -8,16 +8,19 @@
  * further down keeps the name of the node it came from.
  */
 import { AssertionError } from 'node:assert'
+import type { Duration } from '../duration.ts'
 import { StreamsError } from '../errors.ts'
 import type { ByteRange, PromiseOrValue, StreamRecord } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
 import { inOrder } from '../record/when.ts'
-import type { StateStore } from '../state/store.ts'
+import type { StateStore, TypedStore } from '../state/store.ts'
 import type {
   DropReason,
   ObservedTime,
   Processor,
   ProcessorContext,
+  PunctuationType,
+  Punctuator,
   RecordMetadata,
 } from '../topology/processor.ts'
 import type { QueuedRecord } from './record-queue.ts'
@@ -32,7 +35,22 @@ export interface TaskSurroundings {
   now(): number
   streamTime(): number
   metadata(): RecordMetadata | null
-  drop(reason: DropReason, node: string): void
+  drop(
+    reason: DropReason,
+    node: string,
+    record: StreamRecord<unknown, unknown>,
+    windowStart: number | undefined,
+    windowEnd: number | undefined,
+  ): void
+  /** Goes on without the record, null for a punctuation, as the handlers decide; or throws. */
+  failed(error: unknown, node: TaskNode, record: StreamRecord<unknown, unknown> | null): void
+  schedule(
+    node: TaskNode,
+    interval: Duration,
+    type: PunctuationType,
+    callback: Punctuator,
+  ): () => void
+  requestCommit(): void
   observedTime(name: string): ObservedTime
   /** The source record being processed, null outside of processing. */
   current(): QueuedRecord | null
@@ -68,12 +86,23 @@ export class TaskNode implements ProcessorContext<unknown, unknown> {
     try {
       pending = this.processor.process(record)
     } catch (error) {
-      throw this.#located(error)
+      return this.#task.failed(this.#located(error), this, record)
     }
     if (pending instanceof Promise) {
-      return pending.catch((error) => {
-        throw this.#located(error)
-      })
+      return pending.catch((error) => this.#task.failed(this.#located(error), this, record))
+    }
+  }
+
+  /** Calls a function that the processor scheduled. */
+  punctuate(callback: Punctuator, timestamp: number): PromiseOrValue<void> {
+    let pending: PromiseOrValue<void>
+    try {
+      pending = callback(timestamp)
+    } catch (error) {
+      return this.#task.failed(this.#located(error), this, null)
+    }
+    if (pending instanceof Promise) {
+      return pending.catch((error) => this.#task.failed(this.#located(error), this, null))
     }
   }
 
@@ -109,8 +138,8 @@ export class TaskNode implements ProcessorContext<unknown, unknown> {
     return this.#task.partition
   }
 
-  store<S extends StateStore>(name: string): S {
-    return this.#task.store(name, this.nodeName) as S
+  store<S extends StateStore>(store: string | TypedStore<S>): S {
+    return this.#task.store(typeof store === 'string' ? store : store.name, this.nodeName) as S
   }
 
   valueBytes(serde: Serde<unknown>): ByteRange | null {
@@ -123,8 +152,21 @@ export class TaskNode implements ProcessorContext<unknown, unknown> {
     return range
   }
 
-  drop(reason: DropReason): void {
-    this.#task.drop(reason, this.nodeName)
+  drop(
+    reason: DropReason,
+    record: StreamRecord<unknown, unknown>,
+    windowStart?: number,
+    windowEnd?: number,
+  ): void {
+    this.#task.drop(reason, this.nodeName, record, windowStart, windowEnd)
+  }
+
+  schedule(interval: Duration, type: PunctuationType, callback: Punctuator): () => void {
+    return this.#task.schedule(this, interval, type, callback)
+  }
+
+  requestCommit(): void {
+    this.#task.requestCommit()
   }
 
   streamTime(): number {

@@ -12,6 +12,7 @@
  */
 import type { FetchedOffset, OffsetItem, TopicPartition } from '../client/client.ts'
 import type { Clock } from '../clock.ts'
+import { type Duration, milliseconds } from '../duration.ts'
 import { NO_HEADERS, type PromiseOrValue } from '../record/record.ts'
 import type { StoreDefinition } from '../state/store.ts'
 import type { TaskState } from '../state/task-state.ts'
@@ -21,6 +22,7 @@ import type { ApplicationTopics } from './application-topics.ts'
 import { decodeTaskTime, encodeTaskTime } from './commit-metadata.ts'
 import type { Metrics } from './metrics.ts'
 import type { Output } from './output.ts'
+import { isScheduleName, Punctuations } from './punctuation.ts'
 import { type QueuedRecord, RecordQueue } from './record-queue.ts'
 import { sink } from './sink.ts'
 import { buildTaskGraph, type SourceEntry, type TaskGraph } from './task-graph.ts'
@@ -82,6 +84,8 @@ export class Task {
   #currentQueue: RecordQueue | null = null
   #streamTime = -1
   #committed: number[] = []
+  readonly #punctuations = new Punctuations()
+  #commitRequested = false
 
   constructor(options: TaskOptions) {
     this.#options = options
@@ -106,6 +110,16 @@ export class Task {
     return this.#streamTime
   }
 
+  /** True when a processor has asked for a commit since the last one. */
+  get commitRequested(): boolean {
+    return this.#commitRequested
+  }
+
+  /** The wall-clock time at which the next punctuation is due; Infinity when there is none. */
+  get nextWallClock(): number {
+    return this.#punctuations.nextWallClock
+  }
+
   /** Starts the processors and sets the queues to where the group has committed. */
   open(starts: readonly StartingPoint[]): void {
     const { metrics } = this.#options
@@ -114,6 +128,10 @@ export class Task {
     for (const time of times) {
       this.#streamTime = Math.max(this.#streamTime, time.partitionTime)
       for (const [name, max] of Object.entries(time.observed)) {
+        if (isScheduleName(name)) {
+          this.#punctuations.restore(name, max)
+          continue
+        }
         const observed = this.#observedTime(name)
         observed.max = Math.max(observed.max, max)
       }
@@ -134,6 +152,7 @@ export class Task {
     this.#committed = starts.map(({ committed }) => committed.offset)
     this.#entries = starts.map(({ source }) => this.#graph.sources.get(source) as SourceEntry)
     for (const node of this.#graph.nodes) node.processor.init?.(node)
+    this.#punctuations.started()
   }
 
   /** Decodes the next records and loads the rows they will touch. */
@@ -167,11 +186,30 @@ export class Task {
       if (pending instanceof Promise) {
         return pending.then(() => {
           queue.shift()
-          return this.run()
+          const punctuated = this.#punctuateStreamTime()
+          return punctuated instanceof Promise ? punctuated.then(() => this.run()) : this.run()
         })
       }
       queue.shift()
+      if (this.#streamTime >= this.#punctuations.nextStreamTime) {
+        const punctuated = this.#punctuateStreamTime()
+        if (punctuated instanceof Promise) return punctuated.then(() => this.run())
+      }
     }
+  }
+
+  #punctuateStreamTime(): PromiseOrValue<void> {
+    if (this.#streamTime < this.#punctuations.nextStreamTime) return
+    this.#current = null
+    this.#currentQueue = null
+    return this.#punctuations.fire('stream-time', this.#streamTime)
+  }
+
+  /** Fires the punctuations that the clock has come to; never while a record is processed. */
+  punctuateWallClock(now: number): PromiseOrValue<void> {
+    this.#current = null
+    this.#currentQueue = null
+    return this.#punctuations.fire('wall-clock', now)
   }
 
   #process(queue: RecordQueue, entry: SourceEntry): PromiseOrValue<void> {
@@ -208,11 +246,13 @@ export class Task {
 
   /** True when records were processed since the last commit. */
   hasUncommitted(): boolean {
+    if (this.#punctuations.hasUncommitted) return true
     return this.queues.some((queue, index) => queue.committable !== this.#committed[index])
   }
 
   /** Emits what operators hold back until commit, in topological order. */
   async flush(): Promise<void> {
+    this.#commitRequested = false
     this.#current = null
     this.#currentQueue = null
     for (const { processor } of this.#graph.nodes) {
@@ -238,10 +278,17 @@ export class Task {
   /** The offsets to commit, for the partitions where they moved. */
   committableOffsets(): OffsetItem[] {
     const offsets: OffsetItem[] = []
+    const punctuations = this.#punctuations
+    const times =
+      punctuations.saved.size === 0
+        ? this.#observed
+        : new Map([...punctuations.saved, ...this.#observed])
     for (const [index, queue] of this.queues.entries()) {
-      if (queue.committable === this.#committed[index]) continue
+      // Times of punctuations are the task's, so one partition's metadata carries them.
+      const carriesTimes = index === 0 && punctuations.hasUncommitted
+      if (queue.committable === this.#committed[index] && !carriesTimes) continue
       const { topic, partition, committable: offset, partitionTime } = queue
-      const metadata = encodeTaskTime(partitionTime, this.#observed)
+      const metadata = encodeTaskTime(partitionTime, times)
       offsets.push({ topic, partition, offset, metadata })
     }
     return offsets
@@ -250,6 +297,7 @@ export class Task {
   /** Called when `committableOffsets` are committed. */
   offsetsCommitted(): void {
     this.#committed = this.queues.map((queue) => queue.committable)
+    this.#punctuations.hasUncommitted = false
   }
 
   /** Writes committed rows, and how far in the changelogs they go, to the task's database. */
@@ -329,6 +377,16 @@ export class Task {
       metadata: () => this.#metadata(),
       current: () => this.#current,
       drop: (reason, node) => metrics.drop(reason, node),
+      failed: (error) => {
+        throw error
+      },
+      schedule: (node, interval, type, callback) => {
+        const intervalMs = scheduleMs(interval, type, node.nodeName)
+        return this.#punctuations.add(node, { intervalMs, type, now: clock.now() }, callback)
+      },
+      requestCommit: () => {
+        this.#commitRequested = true
+      },
       observedTime: (name) => this.#observedTime(name),
       store: (name, node) => this.#store(name, node),
     }
@@ -355,4 +413,18 @@ export class Task {
     }
     return this.state.store(name)
   }
+}
+
+/** @throws TypeError or RangeError saying what to write */
+function scheduleMs(interval: Duration, type: unknown, node: string): number {
+  const ms = milliseconds(interval, `interval of schedule(...) in '${node}'`)
+  if (ms < 1) {
+    throw new RangeError(
+      `interval of schedule(...) in '${node}' is ${String(interval)}; write at least 1 ms`,
+    )
+  }
+  if (type === 'stream-time' || type === 'wall-clock') return ms
+  throw new TypeError(
+    `type of schedule(...) in '${node}' is ${String(type)}; write 'stream-time' or 'wall-clock'`,
+  )
 }

@@ -51,6 +51,11 @@ export interface JoinStoreDefinition {
 export type StoreDefinition = KeyValueStoreDefinition | WindowStoreDefinition | JoinStoreDefinition
 export type StorageKind = 'rocksdb' | 'memory'
 
+/** A definition that says, in its type only, which store it makes: `context.store(definition)`. */
+export type TypedStore<S extends StateStore> = StoreDefinition & {
+  readonly opens?: (store: S) => S
+}
+
 /**
  * A row of a store: the value and the largest timestamp that shaped it. What a `get` returns is a
  * view of the buffer, valid until the next put of its key: read what is needed before that.

@@ -128,6 +128,8 @@ export class TopologyTestDriver {
         })),
     )
     await driver.#start()
+    // What processors scheduled at their start counts from now, whatever crashes later.
+    if (driver.#running().tasks.some((task) => task.hasUncommitted())) await driver.run()
     return driver
   }
 

@@ -7,9 +7,10 @@
  * returns a promise, and the task waits for it before the next record. So order within a partition
  * is what it would be if everything were synchronous.
  */
+import type { Duration } from '../duration.ts'
 import type { ByteRange, PromiseOrValue, StreamRecord } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
-import type { StateStore } from '../state/store.ts'
+import type { StateStore, TypedStore } from '../state/store.ts'
 
 /** Why a record was left out of the result; counted per reason and operator. */
 export type DropReason =
@@ -21,6 +22,7 @@ export type DropReason =
   | 'processing'
   | 'production'
 
+/** Where a record was read. */
 export interface RecordMetadata {
   readonly topic: string
   readonly partition: number
@@ -36,6 +38,13 @@ export interface ObservedTime {
   max: number
 }
 
+/** Which time a punctuation follows. */
+export type PunctuationType = 'stream-time' | 'wall-clock'
+
+/** What a schedule calls: with the stream time, or the wall-clock time, of that moment. */
+export type Punctuator = (timestamp: number) => PromiseOrValue<void>
+
+/** What a processor sees of the task it runs in. */
 export interface ProcessorContext<K, V> {
   readonly applicationId: string
   /** `<sub-topology>_<partition>`, for example `0_3`. */
@@ -49,16 +58,24 @@ export interface ProcessorContext<K, V> {
   readonly valuesEscape: boolean
   /** Hands a record to every child in declaration order, or to the named one. */
   forward(record: StreamRecord<K, V>, child?: string): PromiseOrValue<void>
-  /** A store this node was connected to, by its name. */
-  store<S extends StateStore>(name: string): S
+  /** A store this node was connected to, by its name or its definition. */
+  store<S extends StateStore>(store: string | TypedStore<S>): S
   /**
    * The bytes that the value being processed was read from, for a node that sees a source's values
    * untouched; null when it does not, or when they were read with another serde. Valid until the
    * call returns: a store copies them instead of serialising the value again.
    */
   valueBytes(serde: Serde<unknown>): ByteRange | null
-  /** Counts a record that is left out, and reports it. */
-  drop(reason: DropReason, record: StreamRecord<unknown, unknown>): void
+  /**
+   * Counts a record that is left out, and reports it; with start and end of the window that it is
+   * left out of, where there is one.
+   */
+  drop(
+    reason: DropReason,
+    record: StreamRecord<unknown, unknown>,
+    windowStart?: number,
+    windowEnd?: number,
+  ): void
   /** The largest timestamp this task has processed, -1 before the first. */
   streamTime(): number
   /** The operator's own stream time; nodes that pass the same name share one. Default: the node's name. */
@@ -67,6 +84,21 @@ export interface ProcessorContext<K, V> {
   now(): number
   /** Where the record being processed came from; null outside of `process`. */
   metadata(): RecordMetadata | null
+  /**
+   * Calls a function again and again, between records, until the returned function is called.
+   *
+   * `'stream-time'` follows the task's stream time: first when it is known, then whenever it has
+   * reached the next multiple of the interval. `'wall-clock'` follows the clock: first an interval
+   * from now. However many intervals have passed, it is called once, and next at the following
+   * multiple. The times of schedules made in `init` are committed and go on after a restart.
+   *
+   * Records forwarded from it belong to the commit as any other.
+   *
+   * @see org.apache.kafka.streams.processor.api.ProcessingContext#schedule
+   */
+  schedule(interval: Duration, type: PunctuationType, callback: Punctuator): () => void
+  /** Asks for a commit as soon as the records at hand are processed. */
+  requestCommit(): void
 }
 
 /**
