@@ -13,7 +13,7 @@
  */
 import type { LogClient, NewTopic } from '../client/client.ts'
 import { StreamsError } from '../errors.ts'
-import { subTopologies } from '../topology/sub-topologies.ts'
+import { subTopologies, wholeTopology } from '../topology/sub-topologies.ts'
 import type { SubTopology, Topology } from '../topology/topology.ts'
 import type { TaskDescription } from './task.ts'
 
@@ -71,11 +71,16 @@ export function changelogName(applicationId: string, store: string): string {
   return `${applicationId}-${store}-changelog`
 }
 
-/** Finds, checks and creates the topics of an application. */
+/**
+ * Finds, checks and creates the topics of an application.
+ *
+ * @param isSingleTask all sub-topologies are in one task for each partition
+ */
 export async function prepareTopics(
   client: LogClient,
   topology: Topology,
   applicationId: string,
+  isSingleTask = false,
 ): Promise<ApplicationTopics> {
   const parts = subTopologies(topology)
   const existing = new Map(
@@ -92,7 +97,7 @@ export async function prepareTopics(
     config: REPARTITION_CONFIG,
   }))
   const tasks: TaskDescription[] = []
-  for (const subTopology of parts) {
+  for (const subTopology of isSingleTask ? [wholeTopology(topology)] : parts) {
     const partitions = Math.max(...subTopology.sourceTopics.map((topic) => counts.get(topic) ?? 0))
     for (let partition = 0; partition < partitions; partition++) {
       tasks.push({ id: `${subTopology.id}_${partition}`, partition, subTopology })

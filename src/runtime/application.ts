@@ -2,10 +2,12 @@
  * Opens what an application runs on, in this order (each step needs the one before):
  *
  *   1. topics    find what the topology reads, create what it owns
- *   2. producer  take over the transactional id: what a predecessor left open is aborted
- *   3. offsets   read the committed positions, which are stable now
- *   4. state     open each task's database, restore what its changelogs have beyond it
- *   5. tasks     start their processors at those positions
+ *   2. state     open and lock each task's database: a second start of the application ends here,
+ *                and does the running one no harm
+ *   3. producer  take over the transactional id: what a predecessor left open is aborted
+ *   4. offsets   read the committed positions, which are stable now
+ *   5. restore   bring the databases up to what their changelogs have beyond them
+ *   6. tasks     start their processors at those positions
  *
  * Journey: `Streams.start` and the test driver -> [application] -> stream thread.
  *
@@ -41,6 +43,8 @@ export interface Application {
 
 export interface ApplicationHooks {
   readonly metrics: Metrics
+  /** All sub-topologies in one task, with a commit after each record: for tests. */
+  readonly isSingleTask?: boolean
   readonly afterCommitStep?: (step: CommitStep) => void
 }
 
@@ -67,30 +71,36 @@ async function openTasks(
   const { log, applicationId, clock, guarantee, transactionTimeoutMs } = options
   const { metrics } = hooks
   // 1. topics
-  const topics = await prepareTopics(log, topology, applicationId)
-  // 2. producer
-  const transactionalId = guarantee === 'exactly-once' ? `${applicationId}-0` : null
-  const identity = await log.transactions.init(transactionalId, transactionTimeoutMs)
-  const output = new Output({ client: log, clock, transactionalId, identity })
-  // 3. offsets
-  const starts = await startingPoints(topics, options)
-  // 4. state
-  const tasks: Task[] = []
-  const closeTasks = async () => {
-    await Promise.all(tasks.map((task) => task.close()))
+  const topics = await prepareTopics(log, topology, applicationId, hooks.isSingleTask)
+  // 2. state
+  const states: TaskState[] = []
+  const closeStates = async () => {
+    await Promise.all(states.map((state) => state.close()))
   }
+  const transactionalId = guarantee === 'exactly-once' ? `${applicationId}-0` : null
+  const tasks: Task[] = []
+  let output: Output
   try {
     for (const description of topics.tasks) {
-      const state = await openState(description, topics, options)
+      states.push(await openState(description, topics, options))
+    }
+    // 3. producer
+    const identity = await log.transactions.init(transactionalId, transactionTimeoutMs)
+    output = new Output({ client: log, clock, transactionalId, identity })
+    // 4. offsets
+    const starts = await startingPoints(topics, options)
+    // 5. restore
+    for (const [index, description] of topics.tasks.entries()) {
+      const state = states[index] as TaskState
       tasks.push(new Task({ description, applicationId, state, topics, output, metrics, clock }))
     }
     const start = clock.monotonic()
     metrics.recordsRestored += await restoreTasks(log, tasks)
     metrics.restoreMs += clock.monotonic() - start
-    // 5. tasks
+    // 6. tasks
     for (const task of tasks) task.open(starts.get(task.id) as StartingPoint[])
   } catch (error) {
-    await closeTasks()
+    await closeStates()
     throw error
   }
   const thread = new StreamThread({
@@ -104,6 +114,7 @@ async function openTasks(
     saveIntervalMs: options.saveIntervalMs,
     storeBytes: options.storeBytes,
     untilEnd: options.untilEnd,
+    isStepwise: hooks.isSingleTask,
     purges: (topic) => topics.ownsRepartition(topic),
     afterCommit(elapsedMs) {
       metrics.commits++
@@ -116,7 +127,7 @@ async function openTasks(
     await log.transactions.end(transactionalId, output.identity, 'abort')
   }
   async function close(): Promise<void> {
-    await closeTasks()
+    await Promise.all(tasks.map((task) => task.close()))
     await log.close()
   }
   return { tasks, thread, abort, close }

@@ -43,6 +43,8 @@ export interface StreamThreadOptions {
   readonly saveIntervalMs: number
   readonly storeBytes: number
   readonly untilEnd: boolean
+  /** Commits after each record, one record of each task a turn: for tests. */
+  readonly isStepwise?: boolean | undefined
   /** True for topics whose records nobody else needs once they are processed. */
   readonly purges: (topic: string) => boolean
   readonly afterCommit: (elapsedMs: number) => void
@@ -96,8 +98,15 @@ export class StreamThread {
       do {
         this.#fetch(0)
         await this.#poll
-      } while (await this.#turn())
+      } while (await this.#step())
     } while (!(await this.#isAtEnd()))
+  }
+
+  /** A turn; with `isStepwise` its record, or its punctuations, are committed at once. */
+  async #step(): Promise<boolean> {
+    const worked = await this.#turn()
+    if (this.#options.isStepwise === true) await this.#commit()
+    return worked
   }
 
   /** Makes `run` commit and return. */
@@ -123,7 +132,7 @@ export class StreamThread {
     for (const task of tasks) {
       if (!task.hasWork()) continue
       worked = true
-      const pending = task.run()
+      const pending = task.run(this.#options.isStepwise === true ? 1 : undefined)
       if (pending instanceof Promise) await pending
     }
     const pending = output.sendFull()

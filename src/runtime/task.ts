@@ -173,29 +173,29 @@ export class Task {
     if (waits !== null) return Promise.all(waits).then(() => undefined)
   }
 
-  /** Processes what is decoded, until a queue must be filled. */
-  run(): PromiseOrValue<void> {
-    for (;;) {
+  /** Processes what is decoded, until a queue must be filled or `limit` records are done. */
+  run(limit: number = Number.POSITIVE_INFINITY): PromiseOrValue<void> {
+    for (let left = limit; left > 0; left--) {
       const index = this.#choose()
-      if (index < 0) {
-        this.#current = null
-        return
-      }
+      if (index < 0) break
       const queue = this.queues[index] as RecordQueue
       const pending = this.#process(queue, this.#entries[index] as SourceEntry)
       if (pending instanceof Promise) {
         return pending.then(() => {
           queue.shift()
           const punctuated = this.#punctuateStreamTime()
-          return punctuated instanceof Promise ? punctuated.then(() => this.run()) : this.run()
+          return punctuated instanceof Promise
+            ? punctuated.then(() => this.run(left - 1))
+            : this.run(left - 1)
         })
       }
       queue.shift()
       if (this.#streamTime >= this.#punctuations.nextStreamTime) {
         const punctuated = this.#punctuateStreamTime()
-        if (punctuated instanceof Promise) return punctuated.then(() => this.run())
+        if (punctuated instanceof Promise) return punctuated.then(() => this.run(left - 1))
       }
     }
+    this.#current = null
   }
 
   #punctuateStreamTime(): PromiseOrValue<void> {

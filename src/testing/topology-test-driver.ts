@@ -37,6 +37,15 @@ export interface TopologyTestDriverOptions {
   /** Where stores lie; default `'memory'`. RocksDB needs `stateDirectory`. */
   readonly storage?: StorageKind
   readonly stateDirectory?: string
+  /**
+   * Runs the whole topology as one task (for each partition number), as Kafka's TopologyTestDriver
+   * does: its sub-topologies share one stream time, of all their topics the one with the lowest
+   * timestamp is next, repartition topics included, and a commit follows each record. Among equal
+   * timestamps the source that the program has first is next. Default false: tasks as in production.
+   */
+  readonly singleTask?: boolean
+  /** Default `'test'`. It is in the names of internal topics. */
+  readonly applicationId?: string
   /** Wall-clock time to start at, milliseconds since the epoch. Default 0. */
   readonly now?: number
 }
@@ -88,6 +97,7 @@ export class TopologyTestDriver {
   readonly log: EmbeddedLog
   readonly #topology: Topology
   readonly #options: CheckedOptions
+  readonly #singleTask: boolean
   readonly #metrics = new Metrics()
   #application: Application | null = null
   #crashAfter: CommitStep | null = null
@@ -96,8 +106,9 @@ export class TopologyTestDriver {
     this.clock = new TestClock(options.now ?? 0)
     this.log = embedded({ clock: this.clock, retention: Number.MAX_SAFE_INTEGER })
     this.#topology = topology
+    this.#singleTask = options.singleTask ?? false
     this.#options = checkOptions({
-      applicationId: 'test',
+      applicationId: options.applicationId ?? 'test',
       log: this.log,
       clock: this.clock,
       guarantee: options.guarantee ?? 'exactly-once',
@@ -212,6 +223,7 @@ export class TopologyTestDriver {
   async #start(): Promise<void> {
     this.#application = await openApplication(this.#topology, this.#options, {
       metrics: this.#metrics,
+      isSingleTask: this.#singleTask,
       afterCommitStep: (step) => {
         if (step !== this.#crashAfter) return
         this.#crashAfter = null

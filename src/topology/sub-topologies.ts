@@ -25,6 +25,11 @@ export function subTopologies(topology: Topology): readonly SubTopology[] {
   return Object.freeze([...parts.values()].map((part, id) => subTopology(id, part, stores)))
 }
 
+/** All nodes as one part, its repartition topics among its sources: for tests that ask for it. */
+export function wholeTopology({ nodes, stores }: Topology): SubTopology {
+  return subTopology(0, [...nodes], stores)
+}
+
 function subTopology(
   id: number,
   nodes: TopologyNode[],

@@ -95,6 +95,8 @@ export async function runCase(
     ...(storage === undefined ? {} : { storage }),
     ...(stateDirectory === undefined ? {} : { stateDirectory: join(stateDirectory, one.id) }),
     partitions: Object.fromEntries([...written].map((topic) => [topic, 1])),
+    singleTask: true,
+    applicationId: 'oracle',
     now: Number(one.config?.startWallClockMs ?? 0),
   })
   try {
