@@ -60,8 +60,15 @@ export type { TableJoinOptions, WindowJoinOptions } from './dsl/joins.ts'
 export { KGroupedStream } from './dsl/k-grouped-stream.ts'
 export { KStream } from './dsl/k-stream.ts'
 export { KTable, type NameOptions } from './dsl/k-table.ts'
+export type { CreateProcessor, ProcessOptions, ProcessorSource } from './dsl/process.ts'
 export type { StreamTraits, TableTraits } from './dsl/serde-options.ts'
 export type { StoreOptions, WindowStoreOptions } from './dsl/store-options.ts'
+export {
+  keyValueStore,
+  type ProcessorStoreOptions,
+  type ProcessorWindowStoreOptions,
+  windowStore,
+} from './dsl/stores.ts'
 export type {
   GroupOptions,
   RepartitionOptions,
@@ -109,7 +116,25 @@ export type { Windowed } from './record/windowed.ts'
 export type { DroppedRecords, StreamsMetrics } from './runtime/metrics.ts'
 export type { Guarantee, StreamsOptions } from './runtime/options.ts'
 export { Streams, type StreamsState } from './runtime/streams.ts'
-export type { DropReason } from './topology/processor.ts'
+export type {
+  KeyValueStore,
+  Row,
+  StateStore,
+  StorageKind,
+  StoreDefinition,
+  StoreEntry,
+  TypedStore,
+  WindowStore,
+  WindowStoreEntry,
+} from './state/store.ts'
+export type {
+  DropReason,
+  Processor,
+  ProcessorContext,
+  PunctuationType,
+  Punctuator,
+  RecordMetadata,
+} from './topology/processor.ts'
 export type {
   ConsumedRecord,
   Partitioner,

@@ -10,7 +10,7 @@
 
 import type { Serde } from '../record/serde.ts'
 import type { StoreDefinition } from '../state/store.ts'
-import { Names } from '../topology/names.ts'
+import { Names, show } from '../topology/names.ts'
 import type {
   CoPartitioning,
   ProcessorNode,
@@ -72,6 +72,7 @@ export class Graph {
   readonly #topicNames = new Names('repartition topic')
   readonly #nodes: (() => TopologyNode)[] = []
   readonly #stores: StoreDraft[] = []
+  readonly #stateStores = new Map<StoreDefinition, StoreDraft>()
   readonly #repartitionTopics: RepartitionTopic[] = []
   readonly #coPartitioning: CoPartitioning[] = []
   /** Makes the stream of a place; given by the builder, so that a table can become a stream. */
@@ -137,6 +138,31 @@ export class Graph {
     const draft = { definition, kept, keepsBefore: false }
     this.#stores.push(draft)
     return draft
+  }
+
+  /** Adds a store a user defined; the same definition may be added again. */
+  addStateStore(definition: StoreDefinition, call: string): StoreDraft {
+    const known = this.#stateStores.get(definition)
+    if (known !== undefined) return known
+    const name = (definition as Partial<StoreDefinition> | null)?.name
+    if (name === undefined) {
+      throw new TypeError(
+        `store of ${call} is ${show(definition)}; pass a definition such as keyValueStore({ name, key, value })`,
+      )
+    }
+    this.storeNames.take(name, call)
+    const draft = this.addStore(definition)
+    this.#stateStores.set(definition, draft)
+    return draft
+  }
+
+  /** The store of that name, if there is one that is kept. */
+  storeNamed(name: string): StoreDraft | undefined {
+    return this.#stores.find((store) => store.kept && store.definition.name === name)
+  }
+
+  namedStores(): string[] {
+    return this.#stores.filter(({ kept }) => kept).map(({ definition }) => definition.name)
   }
 
   addRepartitionTopic(topic: RepartitionTopic, call: string): void {

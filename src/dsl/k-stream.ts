@@ -25,6 +25,12 @@ import {
 } from './joins.ts'
 import { KGroupedStream } from './k-grouped-stream.ts'
 import { addTable, KTable, type NameOptions } from './k-table.ts'
+import {
+  addProcess,
+  type ProcessOptions,
+  type ProcessorSource,
+  type ProcessStep,
+} from './process.ts'
 import { repartitionThrough } from './repartition.ts'
 import {
   type KeyOption,
@@ -287,6 +293,46 @@ export class KStream<K, V, Has extends StreamTraits = never> {
       keepsKey: true,
       keepsValue: true,
     })
+  }
+
+  /**
+   * Hands each record to a processor of one's own, which may keep state in stores, see headers and
+   * metadata, and schedule punctuation. Keys may change: a stateful verb below repartitions.
+   *
+   * @param processor - `() => Processor`, or `{ create, stores }` with definitions of its stores
+   * @throws TypeError when a store is not there, or the function makes no new processor each time
+   * @see org.apache.kafka.streams.processor.api.Processor
+   * @example
+   * ```ts
+   * const totals = keyValueStore({ name: 'totals', key: text, value: int64 })
+   * orders.process({ stores: [totals], create: () => ({ process(order) {} }) })
+   * ```
+   */
+  process<KOut, VOut>(
+    processor: ProcessorSource<K, V, KOut, VOut>,
+    options?: ProcessOptions,
+  ): KStream<KOut, VOut> {
+    return new KStream(addProcess(this.place, processor, this.#process('process', options)))
+  }
+
+  /**
+   * As `process`, with a processor that forwards only the key of its record: nothing repartitions.
+   *
+   * @see org.apache.kafka.streams.processor.api.FixedKeyProcessor
+   * @example
+   * ```ts
+   * clicks.processValues(() => ({ process: (click) => console.log(click.headers) }))
+   * ```
+   */
+  processValues<VOut>(
+    processor: ProcessorSource<K, V, K, VOut>,
+    options?: ProcessOptions,
+  ): KStream<K, VOut, Exclude<Has, 'value'>> {
+    return new KStream(addProcess(this.place, processor, this.#process('processValues', options)))
+  }
+
+  #process(verb: ProcessStep['verb'], options: ProcessOptions | undefined): ProcessStep {
+    return { verb, call: this.#call(verb), options, fixedKey: verb === 'processValues' }
   }
 
   /**

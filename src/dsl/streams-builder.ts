@@ -6,6 +6,7 @@
  */
 import type { Serde } from '../record/serde.ts'
 import { bytes } from '../record/serdes.ts'
+import type { StoreDefinition } from '../state/store.ts'
 import { show } from '../topology/names.ts'
 import type { SourceNode, TimestampExtractor, Topology } from '../topology/topology.ts'
 import { checkFunction, checkOptions, checkTopic } from './arguments.ts'
@@ -112,6 +113,22 @@ export class StreamsBuilder {
     const node = this.#graph.name(store.name ?? place.lineage, 'table', name)
     const lineage = name ?? store.name ?? node
     return addTable(place, { name: node, lineage, store, call })
+  }
+
+  /**
+   * Adds a store for processors: `process(processor, { stores: [name] })` connects it to one. The
+   * same definition may be added again.
+   *
+   * @throws TypeError when its name is taken, and at `build` when no processor is connected to it
+   * @see org.apache.kafka.streams.StreamsBuilder#addStateStore
+   * @example
+   * ```ts
+   * builder.addStateStore(keyValueStore({ name: 'last-seen', key: text, value: int64 }))
+   * clicks.process(() => ({ process(click) {} }), { stores: ['last-seen'] })
+   * ```
+   */
+  addStateStore(definition: StoreDefinition): void {
+    this.#graph.addStateStore(definition, 'addStateStore(...)')
   }
 
   /**

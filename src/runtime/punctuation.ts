@@ -70,7 +70,7 @@ export class Punctuations {
     plan: { readonly intervalMs: number; readonly type: PunctuationType; readonly now: number },
     callback: Punctuator,
   ): () => void {
-    const { intervalMs, type, now } = plan
+    const { intervalMs, type } = plan
     const saved: ObservedTime = { max: -1 }
     let name: string | null = null
     if (this.#isStarting) {
