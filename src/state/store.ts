@@ -8,7 +8,7 @@
  * known absent, and return a promise only on a miss.
  */
 import type { ByteWriter } from '../record/byte-writer.ts'
-import type { ByteRange, PromiseOrValue } from '../record/record.ts'
+import type { ByteRange, PromiseOrValue, RecordHeaders } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
 
 export interface KeyValueStoreDefinition {
@@ -48,7 +48,56 @@ export interface JoinStoreDefinition {
   readonly bucketMs: number
 }
 
-export type StoreDefinition = KeyValueStoreDefinition | WindowStoreDefinition | JoinStoreDefinition
+/** Sessions: rows whose bounds grow, several to a key. */
+export interface SessionStoreDefinition {
+  readonly kind: 'session'
+  readonly name: string
+  readonly keySerde: Serde<unknown>
+  readonly valueSerde: Serde<unknown>
+  readonly storage: StorageKind
+  readonly changelog: boolean
+  readonly keepsBefore: boolean
+  /** How long after its end a session is kept, against the largest end written. */
+  readonly retentionMs: number
+  /** Width of the time buckets sessions are grouped in, by their ends. */
+  readonly bucketMs: number
+}
+
+/** Windows that begin at any millisecond: a `WindowStore` whose rows are grouped by time. */
+export interface SlidingStoreDefinition {
+  readonly kind: 'sliding'
+  readonly name: string
+  readonly keySerde: Serde<unknown>
+  readonly valueSerde: Serde<unknown>
+  readonly storage: StorageKind
+  readonly changelog: boolean
+  readonly keepsBefore: boolean
+  /** How long after its start a window is kept, against the largest start written. */
+  readonly retentionMs: number
+  readonly windowSizeMs: number
+  /** Width of the time buckets windows are grouped in. */
+  readonly bucketMs: number
+}
+
+/** What a suppression holds back. */
+export interface SuppressStoreDefinition {
+  readonly kind: 'suppress'
+  readonly name: string
+  readonly keySerde: Serde<unknown>
+  readonly valueSerde: Serde<unknown>
+  readonly storage: StorageKind
+  readonly changelog: boolean
+  /** True when the bytes held are asked for: each change is then serialised as it is held. */
+  readonly countsBytes: boolean
+}
+
+export type StoreDefinition =
+  | KeyValueStoreDefinition
+  | WindowStoreDefinition
+  | JoinStoreDefinition
+  | SessionStoreDefinition
+  | SlidingStoreDefinition
+  | SuppressStoreDefinition
 export type StorageKind = 'rocksdb' | 'memory'
 
 /** A definition that says, in its type only, which store it makes: `context.store(definition)`. */
@@ -178,6 +227,87 @@ export type VisitWindow<K, V> = (
   timestamp: number,
 ) => PromiseOrValue<void>
 
+/** A row of a key in a window, as `SlidingStore.find` shows it: valid until the next put of the key. */
+export interface WindowRow<V> {
+  readonly start: number
+  readonly end: number
+  readonly timestamp: number
+  readonly value: V
+}
+
+/** A window store that answers at once which windows a key has around a time. */
+export interface SlidingStore<K, V> extends Omit<WindowStore<K, V>, 'put'> {
+  /** Windows of a key with `from <= start <= to`, ascending. */
+  find(key: K, from: number, to: number): PromiseOrValue<readonly WindowRow<V>[]>
+  /** Loads, in one batched read, what `find(keys[i], from[i], to[i])` and puts there will touch. */
+  prefetchRange(
+    keys: readonly K[],
+    from: readonly number[],
+    to: readonly number[],
+  ): PromiseOrValue<void>
+  /** Writes a row; a null value deletes it. */
+  put(key: K, windowStart: number, value: V | null, timestamp: number): PromiseOrValue<void>
+}
+
+/** A session: from its first record to its last, both inclusive. */
+export interface Session<V> {
+  readonly start: number
+  readonly end: number
+  readonly value: V
+}
+
+export interface SessionStoreEntry<K, V> extends Session<V> {
+  readonly key: K
+}
+
+export interface ReadOnlySessionStore<K, V> {
+  /** The value of the session with exactly these bounds. */
+  get(key: K, start: number, end: number): PromiseOrValue<V | null>
+  /** Sessions of a key that end at `earliestEnd` or later and start at `latestStart` or before, by end. */
+  fetch(key: K, earliestEnd?: number, latestStart?: number): AsyncIterable<SessionStoreEntry<K, V>>
+  /** Sessions of all keys that end in that time, by time bucket, then key bytes, then end. */
+  fetchAll(earliestEnd?: number, latestEnd?: number): AsyncIterable<SessionStoreEntry<K, V>>
+}
+
+/** Several sessions to a key, found by the time they are near to. */
+export interface SessionStore<K, V> extends StateStore, ReadOnlySessionStore<K, V> {
+  /** An equal value that shares nothing with this one, by way of its bytes. */
+  copyValue(value: V): V
+  /**
+   * Sessions of a key that end at `earliestEnd` or later and start at `latestStart` or before, by
+   * end. They are the store's own, valid until the next put of the key.
+   */
+  find(key: K, earliestEnd: number, latestStart: number): PromiseOrValue<readonly Session<V>[]>
+  /**
+   * Writes a session; a null value deletes it. Nothing is written when it is expired.
+   *
+   * @param replaced what `find` gave and this session takes the place of
+   */
+  put(
+    key: K,
+    session: { readonly start: number; readonly end: number; readonly value: V | null },
+    replaced?: readonly Session<V>[],
+  ): PromiseOrValue<void>
+  /** Loads, in one batched read, what `find(keys[i], earliestEnds[i], ...)` and the put will touch. */
+  prefetch(keys: readonly K[], earliestEnds: readonly number[]): PromiseOrValue<void>
+  /** Visits the sessions of all keys that end in that time, by end, start, then key bytes. */
+  visitSessions(
+    earliestEnd: number,
+    latestEnd: number,
+    visit: (key: K, session: Session<V>) => PromiseOrValue<void>,
+    copies?: boolean,
+  ): PromiseOrValue<void>
+  /** As in a key-value store, in the order of last changes; a session that merged away has no `after`. */
+  forEachChanged(
+    callback: (
+      key: K,
+      bounds: { readonly start: number; readonly end: number },
+      row: ChangedRow<V>,
+    ) => PromiseOrValue<void>,
+    copies?: boolean,
+  ): PromiseOrValue<void>
+}
+
 /** Records of one side of a stream-stream join: several per key and time, each its own. */
 export interface JoinStore<K, V> extends StateStore {
   readonly valueSerde: Serde<V>
@@ -203,6 +333,29 @@ export interface JoinStore<K, V> extends StateStore {
     timestamps: readonly number[],
     range: { readonly beforeMs: number; readonly afterMs: number },
   ): PromiseOrValue<void>
+}
+
+/** A change that is held back: the row before is the one last sent. */
+export interface HeldChange<K, V> {
+  readonly key: K
+  readonly before: V | null
+  readonly after: V | null
+  readonly timestamp: number
+  readonly headers: RecordHeaders
+}
+
+/** Changes that a suppression holds back, a key once; all in memory, so it answers at once. */
+export interface SuppressStore<K, V> extends StateStore {
+  /** How many keys are held. */
+  readonly heldKeys: number
+  /** Bytes of keys, values and headers held, as written; 0 unless the definition counts them. */
+  readonly heldBytes: number
+  /** The smallest time of a key that is held; infinity when there is none. */
+  readonly firstTime: number
+  /** Holds a change until `time`; of a key that is held, the time and the row before stay. */
+  hold(time: number, change: HeldChange<K, V>): void
+  /** Takes out the change of the smallest time, then key bytes; null when nothing is held. */
+  take(): HeldChange<K, V> | null
 }
 
 /**

@@ -23,7 +23,10 @@ import { openKeyValueStore } from './key-value-store.ts'
 import { MemoryByteStore } from './memory-byte-store.ts'
 import { RestoreWriter } from './restore-writer.ts'
 import { openRocksDB } from './rocksdb.ts'
+import { openSessionStore } from './session-store.ts'
+import { openSlidingStore } from './sliding-store.ts'
 import type { StateStore, StorageKind, StoreDefinition } from './store.ts'
+import { openSuppressStore } from './suppress-store.ts'
 import { openWindowStore } from './window-store.ts'
 import type { WriteBatch } from './write-batch.ts'
 
@@ -244,6 +247,12 @@ function openStore(
       return openWindowStore({ definition, ...place })
     case 'join':
       return openJoinStore({ definition, ...place })
+    case 'suppress':
+      return openSuppressStore({ definition, ...place })
+    case 'session':
+      return openSessionStore({ definition, ...place })
+    case 'sliding':
+      return openSlidingStore({ definition, ...place })
   }
 }
 
