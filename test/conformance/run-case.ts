@@ -1,58 +1,61 @@
 /**
- * Runs a conformance case on the test driver and compares its answer with Kafka Streams'.
+ * Runs a conformance case on the test driver, straight or with restarts and crashes, and says how
+ * its answer differs from Kafka Streams'.
  *
  * Journey: pair of case and answer -> program -> TopologyTestDriver -> [answer] -> differences.
- *
- * Not compared: texts of errors, what `storeSensitive` exempts, and cases that are `tieSensitive`.
  */
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { isDeepStrictEqual } from 'node:util'
-import { bytes, int64, type Serde, text } from 'millrace'
+import { bytes, int64, type Serde, type Topology, text } from 'millrace'
 import {
   type TestOutput,
   TopologyTestDriver,
   type TopologyTestDriverOptions,
 } from 'millrace/testing'
 import { COMMIT_STEPS, type CommitStep } from '../../src/runtime/commit.ts'
-import type { KeyValueStore, StoreEntry, WindowStore } from '../../src/state/store.ts'
 import {
-  ANSWER_PARTS,
   type Answer,
-  type AnswerPart,
   type Case,
   type Entry,
   type Key,
   type OutputRow,
   type Pair,
+  type Query,
+  type Read,
   type StoreRows,
   Unsupported,
   type Value,
 } from './case.ts'
+import { type Difference, differencesOf } from './compare.ts'
 import { buildProgram, type Program, type SinkSerde } from './program.ts'
+import { allRows, query, type StoreToRead } from './read-store.ts'
 import { CORRUPT, keyBytes, keySerde, valueBytes, valueSerde } from './serdes.ts'
 
-export interface Difference {
-  readonly part: AnswerPart
-  readonly expected: unknown
-  readonly actual: unknown
-}
+export type { Difference } from './compare.ts'
 
 export type Verdict =
   | { readonly outcome: 'same' }
-  | { readonly outcome: 'different'; readonly differences: readonly Difference[] }
+  | {
+      readonly outcome: 'different'
+      readonly differences: readonly Difference[]
+      /** What ended our run, when something did. */
+      readonly error?: string | undefined
+    }
   | { readonly outcome: 'unsupported' | 'not-comparable'; readonly reason: string }
 
 /** How a case is run; the answer must not depend on it. */
 export interface RunOptions
   extends Pick<TopologyTestDriverOptions, 'guarantee' | 'storage' | 'stateDirectory'> {
-  /** Closes and restarts the application after every record. */
-  readonly restarts?: boolean
+  /** Closes and restarts the application after every so many records. */
+  readonly restartEvery?: number
   /** Crashes the commit of every record, after one step of it and then the next. */
   readonly crashes?: boolean
 }
 
-/** Records processed again after a crash are counted again when they are left out. */
-const CRASH_EXEMPT = ['dropped']
+/** An answer of ours, with the error that ended it. */
+interface OwnAnswer extends Answer {
+  readonly error?: string
+}
 
 /** Runs a pair's case and says how its answer differs. */
 export async function checkPair(pair: Pair, options: RunOptions = {}): Promise<Verdict> {
@@ -60,7 +63,7 @@ export async function checkPair(pair: Pair, options: RunOptions = {}): Promise<V
   if (answer.tieSensitive === true) {
     return { outcome: 'not-comparable', reason: 'depends on the choice between equal timestamps' }
   }
-  let actual: Answer
+  let actual: OwnAnswer
   try {
     const topics = new Set(answer.output.map(({ topic }) => topic))
     actual = await runCase(pair.case, topics, options)
@@ -68,11 +71,9 @@ export async function checkPair(pair: Pair, options: RunOptions = {}): Promise<V
     if (!(error instanceof Unsupported)) throw error
     return { outcome: 'unsupported', reason: error.message }
   }
-  const exempt = [...(answer.storeSensitive ?? []), ...(options.crashes ? CRASH_EXEMPT : [])]
-  const differences = ANSWER_PARTS.filter((part) => !exempt.includes(part))
-    .map((part) => ({ part, expected: answer[part], actual: actual[part] }))
-    .filter(({ expected, actual }) => !isDeepStrictEqual(expected, actual))
-  return differences.length === 0 ? { outcome: 'same' } : { outcome: 'different', differences }
+  const differences = differencesOf(answer, actual, answer.storeSensitive ?? [])
+  if (differences.length === 0) return { outcome: 'same' }
+  return { outcome: 'different', differences, error: actual.error }
 }
 
 /** A case's answer. `topics` are there before it starts, for sinks that choose their topic. */
@@ -80,34 +81,45 @@ export async function runCase(
   one: Case,
   topics: ReadonlySet<string>,
   options: RunOptions = {},
-): Promise<Answer> {
+): Promise<OwnAnswer> {
+  const { guarantee, storage, stateDirectory } = options
+  const directory = stateDirectory === undefined ? undefined : join(stateDirectory, one.id)
   let program: Program
+  let driver: TopologyTestDriver
+  let written: Set<string>
   try {
     program = buildProgram(one)
+    written = new Set([...program.sinks.keys(), ...topics])
+    driver = await TopologyTestDriver.open(program.topology, {
+      ...(guarantee === undefined ? {} : { guarantee }),
+      ...(storage === undefined ? {} : { storage }),
+      ...(directory === undefined ? {} : { stateDirectory: directory }),
+      partitions: onePartition([...written, ...inputTopics(one)], program.topology),
+      singleTask: true,
+      applicationId: 'oracle',
+      now: Number(one.config?.startWallClockMs ?? 0),
+    })
   } catch (error) {
     if (error instanceof Unsupported) throw error
-    return failed('build')
+    return { output: [], stores: {}, dropped: 0, errorAt: 'build', error: textOfError(error) }
   }
-  const written = new Set([...program.sinks.keys(), ...topics])
-  const { guarantee, storage, stateDirectory } = options
-  const driver = await TopologyTestDriver.open(program.topology, {
-    ...(guarantee === undefined ? {} : { guarantee }),
-    ...(storage === undefined ? {} : { storage }),
-    ...(stateDirectory === undefined ? {} : { stateDirectory: join(stateDirectory, one.id) }),
-    partitions: Object.fromEntries([...written].map((topic) => [topic, 1])),
-    singleTask: true,
-    applicationId: 'oracle',
-    now: Number(one.config?.startWallClockMs ?? 0),
-  })
+  program.clock.now = () => driver.clock.now()
   try {
     return await new CaseRun(driver, program, written, options).run(one.input)
   } finally {
     await driver.close()
+    if (directory !== undefined) rmSync(directory, { recursive: true, force: true })
   }
 }
 
-function failed(errorAt: number | 'build'): Answer {
-  return { output: [], stores: {}, dropped: 0, errorAt }
+/** Topics that exist before the start, one partition each; not those the application owns. */
+function onePartition(topics: readonly string[], topology: Topology): Record<string, number> {
+  const owned = new Set(topology.repartitionTopics.map(({ name }) => name))
+  return Object.fromEntries(topics.filter((name) => !owned.has(name)).map((name) => [name, 1]))
+}
+
+function inputTopics({ input }: Case): string[] {
+  return input.flatMap(({ topic }) => (topic === undefined ? [] : [topic]))
 }
 
 class CaseRun {
@@ -116,6 +128,7 @@ class CaseRun {
   readonly #options: RunOptions
   readonly #outputs: ReadonlyMap<string, TestOutput<Key, Value>>
   readonly #rows: OutputRow[] = []
+  readonly #reads: Read[] = []
 
   constructor(
     driver: TopologyTestDriver,
@@ -134,38 +147,60 @@ class CaseRun {
     )
   }
 
-  async run(input: readonly Entry[]): Promise<Answer> {
+  async run(input: readonly Entry[]): Promise<OwnAnswer> {
     for (const [at, entry] of input.entries()) {
-      if (this.#options.crashes)
-        this.#driver.crashAfter(COMMIT_STEPS[at % COMMIT_STEPS.length] as CommitStep)
       try {
-        await this.#feed(entry)
-        if (this.#options.restarts) await this.#driver.restart()
+        if (entry.query === undefined) await this.#feed(entry, at)
+        else this.#reads.push(await this.#read(at, entry.query))
+        await this.#restart(at)
       } catch (error) {
         if (error instanceof Unsupported) throw error
-        return { ...failed(at), output: this.#rows, dropped: this.#dropped() }
+        return { ...this.#answer({}), errorAt: at, error: textOfError(error) }
       }
       await this.#collect(at, entry.topic)
     }
-    return { output: this.#rows, stores: await this.#stores(), dropped: this.#dropped() }
+    return this.#answer(await this.#stores())
   }
 
-  async #feed(entry: Entry): Promise<void> {
-    const { topic, key = null, value = null, ts, headers = [] } = entry
-    if (entry.query !== undefined) throw new Unsupported('queries')
+  #answer(stores: Record<string, StoreRows>): Answer {
+    const reads = this.#reads.length === 0 ? {} : { reads: this.#reads }
+    return { output: this.#rows, stores, dropped: this.#dropped(), ...reads }
+  }
+
+  async #feed(entry: Entry, at: number): Promise<void> {
+    const { topic, key = null, value = null, ts = 0, headers = [] } = entry
+    if (this.#options.crashes) {
+      this.#driver.crashAfter(COMMIT_STEPS[at % COMMIT_STEPS.length] as CommitStep)
+    }
     if (entry.advanceWallClockMs !== undefined) {
       await this.#driver.advanceWallClock(entry.advanceWallClockMs)
-    } else {
-      await this.#driver.input(topic as string, { key: bytes, value: bytes }).pipe({
-        key: entry.corruptKey ? CORRUPT : keyBytes(key),
-        value: entry.corruptValue ? CORRUPT : valueBytes(value),
-        timestamp: ts as number,
-        headers: headers.map(([name, text]) => ({
-          key: name,
-          value: text === null ? null : Buffer.from(text),
-        })),
-      })
+      return
     }
+    await this.#driver.input(topic as string, { key: bytes, value: bytes }).pipe({
+      key: entry.corruptKey ? CORRUPT : keyBytes(key),
+      value: entry.corruptValue ? CORRUPT : valueBytes(value),
+      timestamp: ts,
+      headers: headers.map(([name, text]) => ({
+        key: name,
+        value: text === null ? null : Buffer.from(text),
+      })),
+    })
+  }
+
+  async #read(at: number, asked: Query): Promise<Read> {
+    try {
+      return { at, result: await query(this.#store(asked.store), asked) }
+    } catch (error) {
+      if (error instanceof Unsupported) throw error
+      return { at, error: textOfError(error) }
+    }
+  }
+
+  /** Every other restart loses the state's folder too: all comes from the changelogs then. */
+  async #restart(at: number): Promise<void> {
+    const { restartEvery = 0 } = this.#options
+    if (restartEvery === 0 || (at + 1) % restartEvery !== 0) return
+    await this.#driver.restart({ losesState: ((at + 1) / restartEvery) % 2 === 0 })
   }
 
   /** Takes what the entry caused; not the record itself, where a topic is input and output at once. */
@@ -187,18 +222,17 @@ class CaseRun {
 
   async #stores(): Promise<Record<string, StoreRows>> {
     const stores: Record<string, StoreRows> = {}
-    for (const [name, kind] of this.#program.stores) {
-      stores[name] =
-        kind === 'window'
-          ? await windowRows(this.#driver.store(name), this.#windowSize(name))
-          : (await entriesOf(this.#driver.store<KeyValueStore<Key, Value>>(name).range())).map(row)
-    }
+    for (const name of this.#program.stores.keys()) stores[name] = await allRows(this.#store(name))
     return stores
   }
 
-  #windowSize(name: string): number {
-    const store = this.#program.topology.stores.find((one) => one.name === name)
-    return store?.kind === 'window' ? store.windowSizeMs : 0
+  #store(name: string): StoreToRead {
+    const { stores, topology } = this.#program
+    return {
+      store: this.#driver.store(name),
+      kind: stores.get(name) ?? 'key-value',
+      definition: topology.stores.find((one) => one.name === name),
+    }
   }
 
   /** Kafka's filter before a repartition topic does not count the null keys it leaves out. */
@@ -216,25 +250,6 @@ const SINK_SERDES: Readonly<Record<SinkSerde, Serde<Value>>> = {
   long: int64 as Serde<unknown> as Serde<Value>,
 }
 
-async function entriesOf<T>(entries: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = []
-  for await (const entry of entries) all.push(entry)
-  return all
-}
-
-function row({ key, value, timestamp }: StoreEntry<Key, Value>): [Key, Value, number] {
-  return [key, value, timestamp]
-}
-
-/** Rows by the bytes of their keys, then by window. */
-async function windowRows(store: WindowStore<string, Value>, size: number): Promise<StoreRows> {
-  const entries = await entriesOf(store.fetchAll())
-  return entries
-    .map(({ key, value, timestamp, windowStart: start }) => ({ key, value, timestamp, start }))
-    .sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)) || a.start - b.start)
-    .map(({ key, value, timestamp, start }) => [
-      { key, start, end: start + size },
-      value,
-      timestamp,
-    ])
+function textOfError(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
 }

@@ -5,6 +5,7 @@
 import { aggregations } from './aggregations.ts'
 import { grouping } from './grouping.ts'
 import { joins } from './joins.ts'
+import { processors } from './processors.ts'
 import { sinks } from './sinks.ts'
 import { sources } from './sources.ts'
 import { stateless } from './stateless.ts'
@@ -18,5 +19,6 @@ export const TRANSLATIONS: readonly Translation[] = [
   ...grouping,
   ...aggregations,
   ...joins,
+  ...processors,
   ...tables,
 ]

@@ -29,7 +29,8 @@ export type Windowed = TimeWindowedKStream<Key, Value, 'key' | 'value'>
 /** How the values of a topic are read back, where a step does not write them with the case's serde. */
 export type SinkSerde = 'case' | 'string' | 'long'
 
-export type StoreKind = 'key-value' | 'window' | 'session' | 'versioned'
+/** `plain`: of a processor, whose rows have no times in a case. */
+export type StoreKind = 'key-value' | 'plain' | 'window' | 'session' | 'versioned'
 
 /** The serdes of cases, under the names of the options. */
 export const SERDES: { readonly key: Serde<Key>; readonly value: Serde<Value> } = {
