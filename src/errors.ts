@@ -45,6 +45,7 @@ export const ERROR_CODES = [
   'processing-failed',
   'production-failed',
   'timestamp-invalid',
+  'suppress-buffer-full',
   'streams-state-invalid',
 ] as const
 

@@ -100,7 +100,8 @@ export function addWindowAggregation<K, V, A>(
     keepsKey: false,
   })
   const key = windowed(keySerde, sizeMs)
-  return { place: { ...place, node: name, lineage, key, value, rekeyed: false }, rows }
+  const placed = { ...place, node: name, lineage, key, value, rekeyed: false }
+  return { place: { ...placed, closeDelayMs: graceMs }, rows }
 }
 
 /** Checks the options and takes the names: the store's name, where given, is the lineage below. */

@@ -37,6 +37,8 @@ export interface Place<K, V, Has = never> {
   readonly value: Serde<V> | null
   /** True when keys may have changed since the records were read: a stateful verb repartitions. */
   readonly rekeyed: boolean
+  /** Of windowed keys: how far stream time must pass the end of a window until its row is final. */
+  readonly closeDelayMs?: number | undefined
   /** Never there: carries the traits in the type. Who has more may stand for who has less. */
   readonly has?: (trait: Has) => void
 }
@@ -112,7 +114,7 @@ export class Graph {
   /** Adds the node that writes a store; what it has to do is known when the topology is built. */
   addTableProcessor(
     name: string,
-    upstream: string,
+    upstream: string | readonly string[],
     rows: StoreDraft,
     plan: {
       readonly keepsKey: boolean
@@ -125,7 +127,7 @@ export class Graph {
       return {
         kind: 'processor',
         name,
-        upstream: [upstream],
+        upstream: typeof upstream === 'string' ? [upstream] : upstream,
         stores: kept ? [store] : [],
         create: plan.create({ store, kept, keepsBefore }) as ProcessorNode['create'],
         keepsKey: plan.keepsKey,
@@ -186,7 +188,7 @@ export class Graph {
       stores: this.#stores
         .filter(({ kept }) => kept)
         .map(({ definition, keepsBefore }) =>
-          definition.kind === 'join' ? definition : { ...definition, keepsBefore },
+          'keepsBefore' in definition ? { ...definition, keepsBefore } : definition,
         ),
       repartitionTopics: this.#repartitionTopics,
       coPartitioning: this.#coPartitioning,
@@ -211,5 +213,6 @@ export function extend<K, V>(place: Place<unknown, unknown>, step: Step): Place<
     key: (keepsKey ? place.key : null) as Serde<K> | null,
     value: (keepsValue ? place.value : null) as Serde<V> | null,
     rekeyed: place.rekeyed || !keepsKey,
+    closeDelayMs: keepsKey ? place.closeDelayMs : undefined,
   }
 }

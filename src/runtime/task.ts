@@ -347,7 +347,7 @@ export class Task {
     const expired: (TopicPartition & { readonly before: number })[] = []
     for (const { store, topic, partition } of this.changelogs()) {
       const definition = this.#definition(store)
-      if (definition.kind === 'key-value') continue
+      if (!('retentionMs' in definition)) continue
       // A row is never older than its window's start, and observed time never ahead of stream time.
       const before = this.#streamTime - definition.retentionMs - PURGE_SLACK_MS
       if (before > 0) expired.push({ topic, partition, before })

@@ -335,16 +335,15 @@ export interface JoinStore<K, V> extends StateStore {
   ): PromiseOrValue<void>
 }
 
-/** A change that is held back: the row before is the one last sent. */
-export interface HeldChange<K, V> {
+/** A row that is held back; a null value deletes it. */
+export interface HeldRow<K, V> {
   readonly key: K
-  readonly before: V | null
-  readonly after: V | null
+  readonly value: V | null
   readonly timestamp: number
   readonly headers: RecordHeaders
 }
 
-/** Changes that a suppression holds back, a key once; all in memory, so it answers at once. */
+/** Rows that a suppression holds back, a key once; all in memory, so it answers at once. */
 export interface SuppressStore<K, V> extends StateStore {
   /** How many keys are held. */
   readonly heldKeys: number
@@ -352,10 +351,10 @@ export interface SuppressStore<K, V> extends StateStore {
   readonly heldBytes: number
   /** The smallest time of a key that is held; infinity when there is none. */
   readonly firstTime: number
-  /** Holds a change until `time`; of a key that is held, the time and the row before stay. */
-  hold(time: number, change: HeldChange<K, V>): void
-  /** Takes out the change of the smallest time, then key bytes; null when nothing is held. */
-  take(): HeldChange<K, V> | null
+  /** Holds a row until `time`, unless its key is held: then until the time it is held to. */
+  hold(time: number, row: HeldRow<K, V>): void
+  /** Takes out the row of the smallest time, then key bytes; null when nothing is held. */
+  take(): HeldRow<K, V> | null
 }
 
 /**

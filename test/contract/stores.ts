@@ -54,7 +54,7 @@ class Task {
 
   constructor(stores: readonly StoreDefinition[]) {
     this.#definitions = stores
-    this.keepsBefore = stores.some((store) => store.kind !== 'join' && store.keepsBefore)
+    this.keepsBefore = stores.some((store) => 'keepsBefore' in store && store.keepsBefore)
   }
 
   async open(stores = this.#definitions): Promise<void> {

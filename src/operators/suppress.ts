@@ -1,0 +1,120 @@
+/**
+ * Suppress: holds back the changes of a table, a row at a time, until its time has come; of the
+ * changes of a row in between only the last is sent.
+ *
+ * Journey: aggregate or table -> [suppress] -> toStream, join or grouping; what is held lies in a
+ * suppress store, with a changelog.
+ *
+ * Invariants:
+ * - Time is the largest timestamp of the rows that came here (Kafka's KTableSuppressProcessor), and
+ *   is committed: a restart holds back what was held back.
+ * - Rows leave by the time they were held to, then by key bytes.
+ * - Until a window closes: its row is sent once. Windows whose end is inclusive take records until
+ *   time is past the end and the grace, so they leave one millisecond later than Kafka sends them.
+ * - Rows that come with a commit (emit: 'commit' above) are judged when all of them are here.
+ */
+import { StreamsError } from '../errors.ts'
+import type { PromiseOrValue } from '../record/record.ts'
+import type { Windowed } from '../record/windowed.ts'
+import type { HeldRow, KeyValueStore, SuppressStore } from '../state/store.ts'
+import type { Change, ObservedTime, Processor, ProcessorContext } from '../topology/processor.ts'
+
+export interface SuppressOptions {
+  readonly store: string
+  /** Where the rows sent are kept, when somebody looks them up or needs the row before a change. */
+  readonly sentRows: string | null
+  /** `closes`: until the end of the row's window; `limit`: from the time of its first change on. */
+  readonly until: 'closes' | 'limit'
+  /** How long past that time a row is held. */
+  readonly delayMs: number
+  readonly recordsMax: number
+  readonly bytesMax: number
+  /** What to do with more than that: send the first of them early, or fail. */
+  readonly whenFull: 'emit' | 'stop'
+}
+
+/** A new suppress processor for each task. */
+export function suppress<K, V>(
+  options: SuppressOptions,
+): () => Processor<K, Change<V>, K, Change<V>> {
+  return () => new Suppress(options)
+}
+
+class Suppress<K, V> implements Processor<K, Change<V>, K, Change<V>> {
+  readonly #options: SuppressOptions
+  #context!: ProcessorContext<K, Change<V>>
+  #held!: SuppressStore<K, V>
+  #sent: KeyValueStore<K, V> | null = null
+  #time!: ObservedTime
+
+  constructor(options: SuppressOptions) {
+    this.#options = options
+  }
+
+  init(context: ProcessorContext<K, Change<V>>): void {
+    const { store, sentRows } = this.#options
+    this.#context = context
+    this.#held = context.store(store)
+    if (sentRows !== null) this.#sent = context.store(sentRows)
+    this.#time = context.observedTime()
+  }
+
+  process({
+    key,
+    value,
+    timestamp,
+    headers,
+  }: Parameters<Processor<K, Change<V>>['process']>[0]): PromiseOrValue<void> {
+    if (timestamp > this.#time.max) this.#time.max = timestamp
+    const until = this.#options.until === 'closes' ? (key as Windowed<unknown>).end : timestamp
+    this.#held.hold(until, { key, value: value.after, timestamp, headers })
+    if (this.#context.metadata() !== null) return this.#release()
+  }
+
+  flush(): PromiseOrValue<void> {
+    return this.#release()
+  }
+
+  /** Sends what is due, then what is too much. */
+  #release(): PromiseOrValue<void> {
+    const { delayMs } = this.#options
+    while (this.#held.firstTime <= this.#time.max - delayMs || this.#isFull()) {
+      const pending = this.#send(this.#held.take() as HeldRow<K, V>)
+      if (pending instanceof Promise) return pending.then(() => this.#release())
+    }
+  }
+
+  /** True when a row must leave early; fails when it must not. */
+  #isFull(): boolean {
+    const { recordsMax, bytesMax, whenFull, store } = this.#options
+    const { heldKeys, heldBytes } = this.#held
+    if (heldKeys <= recordsMax && heldBytes <= bytesMax) return false
+    if (whenFull === 'emit') return true
+    const bound = heldKeys > recordsMax ? `${recordsMax} records` : `${bytesMax} bytes`
+    throw new StreamsError(
+      'suppress-buffer-full',
+      `More than ${bound} are held back, and the suppression is to stop when it is full`,
+      { place: { store } },
+    )
+  }
+
+  #send(row: HeldRow<K, V>): PromiseOrValue<void> {
+    if (this.#options.until === 'closes') {
+      // Nobody has heard of a window that was deleted before it closed.
+      return row.value === null ? undefined : this.#forward(row, null)
+    }
+    const before = this.#sent === null ? null : this.#sent.get(row.key)
+    return before instanceof Promise
+      ? before.then((found) => this.#forward(row, found === null ? null : found.value))
+      : this.#forward(row, before === null ? null : before.value)
+  }
+
+  #forward(row: HeldRow<K, V>, before: V | null): PromiseOrValue<void> {
+    const { key, value, timestamp, headers } = row
+    const sent = this.#sent
+    sent?.put(key, value, timestamp)
+    const copies = sent !== null && this.#context.valuesEscape
+    const after = copies && value !== null ? sent.copyValue(value) : value
+    return this.#context.forward({ key, value: { before, after }, timestamp, headers })
+  }
+}
