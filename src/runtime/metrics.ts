@@ -36,6 +36,9 @@ export interface StreamsMetrics {
   readonly streamTime: number
 }
 
+/** Records left out, by node and reason. */
+export type DroppedCounts = Map<string, Map<DropReason, number>>
+
 export class Metrics {
   recordsProcessed = 0
   recordsConsumed = 0
@@ -45,19 +48,24 @@ export class Metrics {
   commitMs = 0
   recordsRestored = 0
   restoreMs = 0
-  readonly #dropped = new Map<string, Map<DropReason, number>>()
+  dropped: DroppedCounts = new Map()
 
   drop(reason: DropReason, node: string): void {
-    let reasons = this.#dropped.get(node)
+    let reasons = this.dropped.get(node)
     if (reasons === undefined) {
       reasons = new Map()
-      this.#dropped.set(node, reasons)
+      this.dropped.set(node, reasons)
     }
     reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
   }
 
+  /** What was left out so far, to go back to when what counted more is undone. */
+  copyDropped(): DroppedCounts {
+    return new Map([...this.dropped].map(([node, reasons]) => [node, new Map(reasons)]))
+  }
+
   snapshot(now: { storeBytes: number; queuedBytes: number; streamTime: number }): StreamsMetrics {
-    const dropped = [...this.#dropped].flatMap(([node, reasons]) =>
+    const dropped = [...this.dropped].flatMap(([node, reasons]) =>
       [...reasons].map(([reason, count]) => ({ reason, node, count })),
     )
     return {

@@ -19,7 +19,7 @@ import { NO_HEADERS, type RecordHeaders } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
 import { type Application, openApplication } from '../runtime/application.ts'
 import type { CommitStep } from '../runtime/commit.ts'
-import { Metrics, type StreamsMetrics } from '../runtime/metrics.ts'
+import { type DroppedCounts, Metrics, type StreamsMetrics } from '../runtime/metrics.ts'
 import { type CheckedOptions, checkOptions, type Guarantee } from '../runtime/options.ts'
 import type { StateStore, StorageKind } from '../state/store.ts'
 import type { Topology } from '../topology/topology.ts'
@@ -101,6 +101,8 @@ export class TopologyTestDriver {
   readonly #metrics = new Metrics()
   #application: Application | null = null
   #crashAfter: CommitStep | null = null
+  /** Records processed again after a crash must not be counted again when they are left out. */
+  #droppedAtCommit: DroppedCounts = new Map()
 
   private constructor(topology: Topology, options: TopologyTestDriverOptions) {
     this.clock = new TestClock(options.now ?? 0)
@@ -183,6 +185,7 @@ export class TopologyTestDriver {
       await this.#running().thread.runToEnd()
     } catch (error) {
       if (!(error instanceof CrashForTest)) throw error
+      this.#metrics.dropped = this.#droppedAtCommit
       await this.restart()
       await this.run()
     }
@@ -194,9 +197,14 @@ export class TopologyTestDriver {
     await this.run()
   }
 
-  /** Closes the tasks and starts them again: stores in memory come back from their changelogs. */
-  async restart(): Promise<void> {
+  /**
+   * Closes the tasks and starts them again: stores in memory come back from their changelogs, and
+   * those of RocksDB too with `losesState`, which deletes the state directory in between.
+   */
+  async restart({ losesState = false }: { readonly losesState?: boolean } = {}): Promise<void> {
     await this.#running().close()
+    const { fileSystem, stateDirectory } = this.#options
+    if (losesState) fileSystem.removeDirectory(stateDirectory)
     await this.#start()
   }
 
@@ -225,6 +233,7 @@ export class TopologyTestDriver {
       metrics: this.#metrics,
       isSingleTask: this.#singleTask,
       afterCommitStep: (step) => {
+        if (step === 'end') this.#droppedAtCommit = this.#metrics.copyDropped()
         if (step !== this.#crashAfter) return
         this.#crashAfter = null
         throw new CrashForTest(`crash after ${step}`)

@@ -24,7 +24,21 @@ export interface Step {
   readonly [option: string]: unknown
 }
 
-/** A record to pipe, or a move of the wall clock, or (not answered yet) a query. */
+/** A look into a store; which of the options count depends on its kind and on `type`. */
+export interface Query {
+  readonly store: string
+  readonly type: string
+  readonly key?: string | null
+  readonly from?: string | null
+  readonly to?: string | null
+  readonly prefix?: string
+  readonly fromMs?: number
+  readonly toMs?: number
+  readonly asOfMs?: number
+  readonly descending?: boolean
+}
+
+/** A record to pipe, or a move of the wall clock, or a query. */
 export interface Entry {
   readonly topic?: string
   readonly key?: string | null
@@ -34,7 +48,7 @@ export interface Entry {
   readonly corruptKey?: boolean
   readonly corruptValue?: boolean
   readonly advanceWallClockMs?: number
-  readonly query?: unknown
+  readonly query?: Query
 }
 
 export interface Case {
@@ -54,18 +68,28 @@ export interface OutputRow {
   readonly headers: readonly (readonly [string, string | null])[]
 }
 
+export type StoreRow = readonly [Key, Value, number | null]
 /** Rows of a store: key, value, timestamp; by key bytes, then window start. */
-export type StoreRows = readonly (readonly [Key, Value, number | null])[]
+export type StoreRows = readonly StoreRow[]
+
+/** The answer of a query, by the number of its input entry. */
+export interface Read {
+  readonly at: number
+  readonly result?: unknown
+  /** Set when the query failed; texts are not compared. */
+  readonly error?: string
+}
 
 export interface Answer {
   readonly output: readonly OutputRow[]
   readonly stores: Readonly<Record<string, StoreRows>>
   readonly dropped: number
+  readonly reads?: readonly Read[]
   readonly errorAt?: number | 'build' | 'close'
 }
 
 /** The parts of an answer that are compared. */
-export const ANSWER_PARTS = ['errorAt', 'output', 'stores', 'dropped'] as const
+export const ANSWER_PARTS = ['errorAt', 'output', 'reads', 'stores', 'dropped'] as const
 export type AnswerPart = (typeof ANSWER_PARTS)[number]
 
 /** Kafka Streams' answer, with the parts of it that depend on its kind of store. */

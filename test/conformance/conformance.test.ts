@@ -49,7 +49,7 @@ describe('Kafka Streams and this library give the same answers', () => {
   })
 
   test.each(files)('%s, restarted after every record', async (file) => {
-    expect(await disagreements(pairsOf(file), { restarts: true })).toEqual([])
+    expect(await disagreements(pairsOf(file), { restartEvery: 1 })).toEqual([])
   })
 
   test.each(files)('%s, crashed in every commit', async (file) => {
@@ -58,7 +58,7 @@ describe('Kafka Streams and this library give the same answers', () => {
 
   test.each(stateful)('%s, restarted after every record, at-least-once', async (file) => {
     expect(
-      await disagreements(pairsOf(file), { guarantee: 'at-least-once', restarts: true }),
+      await disagreements(pairsOf(file), { guarantee: 'at-least-once', restartEvery: 1 }),
     ).toEqual([])
   })
 

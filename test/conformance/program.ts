@@ -20,6 +20,8 @@ import {
 export type { SinkSerde, StoreKind } from './ops/translation.ts'
 
 export interface Program {
+  /** Set by whoever runs the program, before its first record. */
+  readonly clock: { now: () => number }
   readonly topology: Topology
   /** Topics written by a fixed name, with the serde of their values. */
   readonly sinks: ReadonlyMap<string, SinkSerde>
@@ -52,18 +54,21 @@ export function buildProgram({ config = {}, program }: Case): Program {
 class ProgramWriter implements Context {
   readonly config: Readonly<Record<string, unknown>>
   readonly builder: StreamsBuilder = new StreamsBuilder()
+  readonly clock: { now: () => number } = { now: () => 0 }
   readonly #made = new Map<string, object>()
   readonly #sinks = new Map<string, SinkSerde>()
   readonly #stores = new Map<string, StoreKind>()
   readonly #extractors = new Map<string, TimestampExtractor<Key, Value>>()
   readonly #onClose = new Set<string>()
+  readonly #wallClock = (): number => this.now()
 
   constructor(config: Readonly<Record<string, unknown>>) {
     this.config = config
   }
 
   finish(): Program {
-    return { topology: this.builder.build(), sinks: this.#sinks, stores: this.#stores }
+    const { clock } = this
+    return { clock, topology: this.builder.build(), sinks: this.#sinks, stores: this.#stores }
   }
 
   add(step: Step): void {
@@ -117,6 +122,10 @@ class ProgramWriter implements Context {
     return caching && Number(this.config.cacheMaxBytes ?? 0) > 0 ? 'commit' : 'updates'
   }
 
+  now(): number {
+    return this.clock.now()
+  }
+
   emitOnClose(id: string): void {
     this.#onClose.add(id)
   }
@@ -124,6 +133,7 @@ class ProgramWriter implements Context {
   /** One function for each name: sources that share a topic must agree. */
   #extractor(name: string): TimestampExtractor<Key, Value> | undefined {
     if (name === 'record') return undefined
+    if (name === 'wallClock') return this.#wallClock
     let extractor = this.#extractors.get(name)
     if (extractor === undefined) {
       extractor = EXTRACTORS[name]

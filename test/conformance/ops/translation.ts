@@ -30,6 +30,7 @@ export type Windowed = TimeWindowedKStream<Key, Value, 'key' | 'value'>
 export type SinkSerde = 'case' | 'string' | 'long'
 
 /** `plain`: of a processor, whose rows have no times in a case. */
+/** `plain`: a processor's own rows, whose times Kafka does not keep. */
 export type StoreKind = 'key-value' | 'plain' | 'window' | 'session' | 'versioned'
 
 /** The serdes of cases, under the names of the options. */
@@ -78,6 +79,8 @@ export interface Context {
   source(step: Options): SourceOptionsOfCase
   /** How an aggregate, or a table, with these store options sends its rows. */
   emission(step: Options): CaseEmission | 'close'
+  /** Wall-clock time of the driver that runs the program. */
+  now(): number
   /** Notes for the aggregation above step `id` that it sends rows when windows close. */
   emitOnClose(id: string): void
 }

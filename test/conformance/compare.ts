@@ -1,0 +1,78 @@
+/**
+ * Compares an answer with Kafka Streams'.
+ *
+ * Not compared: texts of errors, what `storeSensitive` exempts, order between different topics
+ * within one input entry (an answer has them by name).
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { ANSWER_PARTS, type Answer, type AnswerPart, type PublishedAnswer } from './case.ts'
+
+export interface Difference {
+  readonly part: AnswerPart
+  readonly expected: unknown
+  readonly actual: unknown
+}
+
+export function differencesOf(
+  expected: PublishedAnswer,
+  actual: Answer,
+  exempt: readonly string[],
+): Difference[] {
+  return ANSWER_PARTS.filter((part) => !exempt.includes(part))
+    .map((part) => ({
+      part,
+      expected: comparable(expected, part),
+      actual: comparable(actual, part),
+    }))
+    .filter((pair) => !isDeepStrictEqual(pair.expected, pair.actual))
+}
+
+function comparable(answer: Answer, part: AnswerPart): unknown {
+  if (part !== 'reads') return answer[part]
+  return answer.reads?.map(({ at, result, error }) =>
+    error === undefined ? { at, result } : { at, error: true },
+  )
+}
+
+/** The first place where two parts differ, as one line: `output[3]: expected ..., got ...`. */
+export function firstDifference({ part, expected, actual }: Difference): string {
+  return describe(part, expected, actual)
+}
+
+function describe(path: string, expected: unknown, actual: unknown): string {
+  if (isRows(expected) && isRows(actual)) {
+    const length = Math.max(expected.length, actual.length)
+    for (let index = 0; index < length; index++) {
+      const [one, other] = [expected[index], actual[index]]
+      if (!isDeepStrictEqual(one, other)) {
+        const counts =
+          expected.length === actual.length
+            ? ''
+            : ` (${expected.length} rows, got ${actual.length})`
+        return `${path}[${index}]: expected ${show(one)}, got ${show(other)}${counts}`
+      }
+    }
+  }
+  if (isRecord(expected) && isRecord(actual)) {
+    for (const name of new Set([...Object.keys(expected), ...Object.keys(actual)])) {
+      const [one, other] = [expected[name], actual[name]]
+      if (!isDeepStrictEqual(one, other)) return describe(`${path}.${name}`, one, other)
+    }
+  }
+  return `${path}: expected ${show(expected)}, got ${show(actual)}`
+}
+
+function isRows(value: unknown): value is unknown[] {
+  return Array.isArray(value)
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+const SHOWN_MAX = 400
+
+function show(value: unknown): string {
+  const text = value === undefined ? 'nothing' : JSON.stringify(value)
+  return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}...` : text
+}
