@@ -62,6 +62,7 @@ export { KStream } from './dsl/k-stream.ts'
 export { KTable, type NameOptions } from './dsl/k-table.ts'
 export type { CreateProcessor, ProcessOptions, ProcessorSource } from './dsl/process.ts'
 export type { StreamTraits, TableTraits } from './dsl/serde-options.ts'
+export { type SessionMergeOption, SessionWindowedKStream } from './dsl/session-windowed-k-stream.ts'
 export type { StoreOptions, WindowStoreOptions } from './dsl/store-options.ts'
 export {
   keyValueStore,
@@ -79,11 +80,22 @@ export type {
 export { type SourceOptions, StreamsBuilder, type TableOptions } from './dsl/streams-builder.ts'
 export { TimeWindowedKStream } from './dsl/time-windowed-k-stream.ts'
 export {
+  type AlignedWindows,
+  type CustomWindows,
+  type CustomWindowsOptions,
+  customWindows,
   type HoppingOptions,
   hopping,
+  type SessionWindows,
+  type SlidingWindows,
+  session,
+  sliding,
   type TimeWindows,
   type TumblingOptions,
   tumbling,
+  type UnlimitedOptions,
+  unlimited,
+  type Window,
 } from './dsl/windows.ts'
 export type { Duration } from './duration.ts'
 export {
@@ -109,6 +121,7 @@ export {
   int64,
   json,
   nullable,
+  sessionWindowed,
   text,
   windowed,
 } from './record/serdes.ts'

@@ -4,9 +4,11 @@
  */
 import { aggregate } from '../operators/aggregate.ts'
 import type { Emission, Fold } from '../operators/emission.ts'
-import { type TimeWindows, windowAggregate } from '../operators/window-aggregate.ts'
+import { type SessionFold, sessionAggregate } from '../operators/session-aggregate.ts'
+import { slidingAggregate } from '../operators/sliding-aggregate.ts'
+import { windowAggregate, windowEnd } from '../operators/window-aggregate.ts'
 import type { Serde } from '../record/serde.ts'
-import { windowed } from '../record/serdes.ts'
+import { sessionWindowed, windowed } from '../record/serdes.ts'
 import type { Windowed } from '../record/windowed.ts'
 import { checkFunction, checkOptions } from './arguments.ts'
 import type { Place, StoreDraft } from './graph.ts'
@@ -18,6 +20,7 @@ import {
   storeBasics,
   type WindowStoreOptions,
 } from './store-options.ts'
+import type { AlignedWindows, SessionWindows, SlidingWindows } from './windows.ts'
 
 /** Options of every aggregation. */
 export interface AggregationOptions<Store = StoreOptions, Emit = Exclude<Emission, 'close'>> {
@@ -44,6 +47,8 @@ export interface AggregationPlan<K, V, A> {
   readonly fold: Fold<K, V, A>
   /** Serde of the result, where the verb knows it. */
   readonly known: Serde<A> | null
+  /** Options that this verb takes beside the usual ones. */
+  readonly moreOptions?: readonly string[]
 }
 
 /** A table while the program is written: where it stands and where its rows are. */
@@ -79,11 +84,13 @@ export function addAggregation<K, V, A>(
 /** Adds an aggregation by windows of time. `place` has the key's serde. */
 export function addWindowAggregation<K, V, A>(
   place: Place<K, V>,
-  windows: TimeWindows,
+  windows: AlignedWindows,
   plan: AggregationPlan<K, V, A>,
 ): TablePlace<Windowed<K>, A> {
+  if ('differenceMs' in windows) return addSlidingAggregation(place, windows, plan)
   const { fold } = plan
   const { basics, emit, name, lineage, value, store } = prepare(place, plan, true)
+  if (emit === 'close' && 'windowsFor' in windows) throw neverCloses(plan.call)
   const { sizeMs, graceMs } = windows
   const keySerde = place.key as Serde<K>
   const rows = place.graph.addStore({
@@ -99,19 +106,104 @@ export function addWindowAggregation<K, V, A>(
     create: (sealed) => windowAggregate({ ...sealed, windows, fold, emit }),
     keepsKey: false,
   })
-  const key = windowed(keySerde, sizeMs)
+  const endOf = (start: number): number => windowEnd(start, windows)
+  const key = windowed(keySerde, 'windowsFor' in windows ? endOf : sizeMs)
   const placed = { ...place, node: name, lineage, key, value, rekeyed: false }
   return { place: { ...placed, closeDelayMs: graceMs }, rows }
+}
+
+/** Adds an aggregation by windows around the records. `place` has the key's serde. */
+function addSlidingAggregation<K, V, A>(
+  place: Place<K, V>,
+  windows: SlidingWindows,
+  plan: AggregationPlan<K, V, A>,
+): TablePlace<Windowed<K>, A> {
+  const { fold } = plan
+  const { basics, emit, name, lineage, value, store } = prepare(place, plan, true)
+  const { differenceMs, graceMs } = windows
+  const keySerde = place.key as Serde<K>
+  // A window begins as a copy of one that ends before it: hence twice the difference.
+  const retentionMs = retentionOf(store, 2 * differenceMs + graceMs, plan.call)
+  const rows = place.graph.addStore({
+    kind: 'sliding',
+    ...basics,
+    keySerde,
+    valueSerde: value,
+    keepsBefore: false,
+    retentionMs,
+    windowSizeMs: differenceMs,
+    bucketMs: slidingBucketMs(differenceMs, retentionMs),
+  })
+  place.graph.addTableProcessor(name, place.node, rows, {
+    create: (sealed) => slidingAggregate({ ...sealed, windows, fold, emit }),
+    keepsKey: false,
+  })
+  const key = windowed(keySerde, differenceMs)
+  const placed = { ...place, node: name, lineage, key, value, rekeyed: false }
+  return { place: { ...placed, closeDelayMs: graceMs }, rows }
+}
+
+/** Adds an aggregation by sessions. `place` has the key's serde. */
+export function addSessionAggregation<K, V, A>(
+  place: Place<K, V>,
+  windows: SessionWindows,
+  plan: Omit<AggregationPlan<K, V, A>, 'fold'> & { readonly fold: SessionFold<K, V, A> },
+): TablePlace<Windowed<K>, A> {
+  const { fold } = plan
+  const { basics, emit, name, lineage, value, store } = prepare(place, plan, true)
+  const { gapMs, graceMs } = windows
+  const keySerde = place.key as Serde<K>
+  const retentionMs = retentionOf(store, gapMs + graceMs, plan.call)
+  const rows = place.graph.addStore({
+    kind: 'session',
+    ...basics,
+    keySerde,
+    valueSerde: value,
+    keepsBefore: false,
+    retentionMs,
+    bucketMs: sessionBucketMs(windows, retentionMs),
+  })
+  place.graph.addTableProcessor(name, place.node, rows, {
+    create: (sealed) => sessionAggregate({ ...sealed, windows, fold, emit }),
+    keepsKey: false,
+  })
+  const key = sessionWindowed(keySerde)
+  const placed = { ...place, node: name, lineage, key, value, rekeyed: false }
+  return { place: { ...placed, closeDelayMs: gapMs + graceMs }, rows }
+}
+
+/** A store has at most about this many buckets: each is an entry in memory and a key at its opening. */
+const BUCKETS_MAX = 4096
+/** Sessions of a key that may end in one bucket, a row, where the grace is much longer than the gap. */
+const SESSIONS_PER_ROW = 64
+/** Buckets of a few milliseconds would cost more than they hold. */
+const SESSION_BUCKET_MS_MIN = 1000
+
+/** A record finds its windows in the few buckets of two differences. */
+function slidingBucketMs(differenceMs: number, retentionMs: number): number {
+  return Math.max(Math.ceil(differenceMs / 4), Math.ceil(retentionMs / BUCKETS_MAX))
+}
+
+/** Nearly all records find their session in the last two buckets, and a row stays short. */
+function sessionBucketMs({ gapMs, graceMs }: SessionWindows, retentionMs: number): number {
+  const wanted = Math.min(gapMs + graceMs, SESSIONS_PER_ROW * (gapMs + 1))
+  return Math.max(wanted, SESSION_BUCKET_MS_MIN, Math.ceil(retentionMs / BUCKETS_MAX))
+}
+
+function neverCloses(call: string): TypeError {
+  return new TypeError(
+    `option emit of ${call} is 'close', which unlimited and custom windows do not have; pass 'updates' or 'commit'`,
+  )
 }
 
 /** Checks the options and takes the names: the store's name, where given, is the lineage below. */
 function prepare<K, V, A>(
   place: Place<K, V>,
-  plan: AggregationPlan<K, V, A>,
+  plan: Omit<AggregationPlan<K, V, A>, 'fold'>,
   keepsWindows: boolean,
 ) {
-  const { verb, call, options = {}, known } = plan
-  checkOptions(options, call, verb === 'count' ? COUNT_OPTIONS : OPTIONS)
+  const { verb, call, options = {}, known, moreOptions = [] } = plan
+  checkOptions(options, call, [...(verb === 'count' ? COUNT_OPTIONS : OPTIONS), ...moreOptions])
   if (options.emit === 'close' && !keepsWindows) {
     throw new TypeError(
       `option emit of ${call} is 'close', but there are no windows to close; add windowedBy(...), or pass 'updates' or 'commit'`,

@@ -2,15 +2,15 @@
  * KGroupedStream: a stream whose records are about to be brought together by key. Grouping alone
  * adds no topic; the first aggregation of a re-keyed stream does, and later ones share it.
  */
-import type { TimeWindows } from '../operators/window-aggregate.ts'
 import type { Serde } from '../record/serde.ts'
 import { int64 } from '../record/serdes.ts'
-import { show } from '../topology/names.ts'
 import { type AggregationOptions, addAggregation, foldOf, reduction } from './aggregation.ts'
 import type { Place } from './graph.ts'
 import { KTable } from './k-table.ts'
 import type { OptionsArgument, Present, ValueOption } from './serde-options.ts'
+import { SessionWindowedKStream } from './session-windowed-k-stream.ts'
 import { TimeWindowedKStream } from './time-windowed-k-stream.ts'
+import { type AlignedWindows, checkWindows, type SessionWindows } from './windows.ts'
 
 /**
  * A stream grouped by key, ready to be counted, reduced or aggregated. Made by `groupByKey` and
@@ -116,20 +116,32 @@ export class KGroupedStream<K, V, Has extends 'key' | 'value' = never> {
   }
 
   /**
+   * Cuts the groups into sessions: each key has one result per session.
+   *
+   * @param windows - `session(...)`
+   * @example
+   * ```ts
+   * clicks.groupByKey().windowedBy(session('30m')).count()
+   * ```
+   */
+  windowedBy(windows: SessionWindows): SessionWindowedKStream<K, V, Has>
+  /**
    * Cuts the groups into windows of time: each key has one result per window.
    *
-   * @param windows - `tumbling(...)` or `hopping(...)`
+   * @param windows - `tumbling(...)`, `hopping(...)`, `sliding(...)`, `unlimited(...)` or
+   * `customWindows(...)`
    * @example
    * ```ts
    * hits.groupByKey().windowedBy(tumbling('1h', { grace: '5m' })).count()
    * ```
    */
-  windowedBy(windows: TimeWindows): TimeWindowedKStream<K, V, Has> {
-    if (typeof windows !== 'object' || typeof windows?.sizeMs !== 'number') {
-      throw new TypeError(
-        `windows of windowedBy(...) is ${show(windows)}; pass tumbling('1m') or hopping('5m', { advance: '1m' })`,
-      )
-    }
-    return new TimeWindowedKStream(this.#input, windows)
+  windowedBy(windows: AlignedWindows): TimeWindowedKStream<K, V, Has>
+  windowedBy(
+    windows: SessionWindows | AlignedWindows,
+  ): SessionWindowedKStream<K, V, Has> | TimeWindowedKStream<K, V, Has> {
+    checkWindows(windows, 'windowedBy(...)')
+    return 'gapMs' in windows
+      ? new SessionWindowedKStream(this.#input, windows)
+      : new TimeWindowedKStream(this.#input, windows)
   }
 }

@@ -2,7 +2,6 @@
  * TimeWindowedKStream: a grouped stream cut into windows of time, ready to be counted, reduced or
  * aggregated.
  */
-import type { TimeWindows } from '../operators/window-aggregate.ts'
 import type { Serde } from '../record/serde.ts'
 import { int64 } from '../record/serdes.ts'
 import type { Windowed } from '../record/windowed.ts'
@@ -15,13 +14,14 @@ import {
 import type { Place } from './graph.ts'
 import { KTable } from './k-table.ts'
 import type { OptionsArgument, Present, ValueOption } from './serde-options.ts'
+import type { AlignedWindows } from './windows.ts'
 
 /**
  * A grouped stream with a result for each key and window. Made by `KGroupedStream.windowedBy`.
  *
  * A window takes records until stream time passes its end by the grace; what comes later is
  * dropped and counted as late. A record without a key is dropped; one without a value is not: the
- * aggregator sees null, and it counts. The keys of the table are `Windowed`.
+ * aggregator sees null, and it counts (but in sliding windows, which drop it). The keys of the table are `Windowed`.
  *
  * @see org.apache.kafka.streams.kstream.TimeWindowedKStream
  * @example
@@ -31,10 +31,10 @@ import type { OptionsArgument, Present, ValueOption } from './serde-options.ts'
  */
 export class TimeWindowedKStream<K, V, Has extends 'key' | 'value' = never> {
   readonly #input: () => Place<K, V, Has>
-  readonly #windows: TimeWindows
+  readonly #windows: AlignedWindows
 
   /** @internal */
-  constructor(input: () => Place<K, V, Has>, windows: TimeWindows) {
+  constructor(input: () => Place<K, V, Has>, windows: AlignedWindows) {
     this.#input = input
     this.#windows = windows
   }

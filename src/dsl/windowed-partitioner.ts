@@ -9,17 +9,15 @@ import { keyPartition } from '../record/murmur2.ts'
 import type { Serde } from '../record/serde.ts'
 import type { Partitioner } from '../topology/topology.ts'
 
-/** A windowed key ends with the window's start, eight bytes. */
-const WINDOW_START_BYTES = 8
-
 /** The partitioner of windowed keys, or null for other serdes: the log's own partitioner is right. */
 export function windowedPartitioner<K>(serde: Serde<K>): Partitioner<K, unknown> | null {
-  if (!serde.name.startsWith('windowed(')) return null
+  const { unpartitionedBytes = 0 } = serde
+  if (unpartitionedBytes === 0) return null
   const writer = new ByteWriter()
   return ({ key }, partitions) => {
     if (partitions === 1 || key === null) return 0
     writer.reset()
     serde.write(key, writer)
-    return keyPartition(writer.bytes, 0, writer.end - WINDOW_START_BYTES, partitions)
+    return keyPartition(writer.bytes, 0, writer.end - unpartitionedBytes, partitions)
   }
 }

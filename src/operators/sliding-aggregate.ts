@@ -143,7 +143,7 @@ class SlidingAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A
       const start = previous + 1
       const isNew = !rows.some((row) => row.start === start)
       if (isNew && start + this.#differenceMs >= timestamp && start !== left) {
-        updates.push(fresh(start, null, timestamp))
+        updates.push(fresh<A>(start, null, timestamp))
       }
     }
     if (!hasLeft) {
@@ -178,9 +178,9 @@ class SlidingAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A
       updates.push(after(timestamp, this.#store.copyValue(source.value), source.timestamp))
     }
     if (previous >= 0 && !rows.some((row) => row.start === previous + 1)) {
-      updates.push(fresh(previous + 1, null, timestamp))
+      updates.push(fresh<A>(previous + 1, null, timestamp))
     }
-    updates.push(combined === null ? fresh(0, null, timestamp) : stored(combined))
+    updates.push(combined === null ? fresh<A>(0, null, timestamp) : stored(combined))
     return updates
   }
 

@@ -15,6 +15,7 @@
  * Follows KStreamWindowAggregate: a null key is dropped, a null value is folded.
  */
 import { NO_HEADERS, type PromiseOrValue, type StreamRecord } from '../record/record.ts'
+import { inOrder } from '../record/when.ts'
 import type { Windowed } from '../record/windowed.ts'
 import type { Row, WindowStore } from '../state/store.ts'
 import type { Change, ObservedTime, Processor, ProcessorContext } from '../topology/processor.ts'
@@ -28,9 +29,23 @@ export interface TimeWindows {
   readonly graceMs: number
 }
 
+/** A window: `start` inclusive, `end` exclusive. */
+export interface Window {
+  readonly start: number
+  readonly end: number
+}
+
+/** Windows that a function chooses, such as days of a calendar. A start has one end. */
+export interface CustomWindows {
+  windowsFor(timestamp: number): Iterable<Window>
+  /** The longest that a window gets. */
+  readonly sizeMs: number
+  readonly graceMs: number
+}
+
 export interface WindowAggregateOptions<K, V, A> {
   readonly store: string
-  readonly windows: TimeWindows
+  readonly windows: TimeWindows | CustomWindows
   readonly fold: Fold<K, V, A>
   readonly emit: Emission
   readonly keepsBefore: boolean
@@ -43,6 +58,29 @@ export function firstWindowStart(timestamp: number, windows: TimeWindows): numbe
   return first < 0 ? 0 : first
 }
 
+/** The windows that custom windows have for a time, by their start; checked, a user wrote them. */
+export function customWindowsFor(timestamp: number, windows: CustomWindows): Window[] {
+  const chosen = [...windows.windowsFor(timestamp)]
+  for (const { start, end } of chosen) {
+    const isWindow = Number.isSafeInteger(start) && start >= 0 && end > timestamp
+    if (isWindow && start <= timestamp && end - start <= windows.sizeMs) continue
+    throw new RangeError(
+      `windowsFor(${timestamp}) gave the window [${start}, ${end}); give windows that contain the time, start at a whole number from 0, and are at most ${windows.sizeMs} ms long, as option size says`,
+    )
+  }
+  return chosen.sort((one, other) => one.start - other.start)
+}
+
+/** Where the window with this start ends. */
+export function windowEnd(start: number, windows: TimeWindows | CustomWindows): number {
+  if (!('windowsFor' in windows)) return start + windows.sizeMs
+  for (const window of customWindowsFor(start, windows))
+    if (window.start === start) return window.end
+  throw new RangeError(
+    `windowsFor(${start}) gives no window that starts at ${start}, as it did for a later time; give the same windows for every time in them`,
+  )
+}
+
 /** A new window aggregate processor for each task. */
 export function windowAggregate<K, V, A>(
   options: WindowAggregateOptions<K, V, A>,
@@ -52,12 +90,14 @@ export function windowAggregate<K, V, A>(
 
 class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>> {
   readonly #options: WindowAggregateOptions<K, V, A>
-  readonly #windows: TimeWindows
+  readonly #windows: TimeWindows | CustomWindows
   readonly #fold: Fold<K, V, A>
   #context!: ProcessorContext<Windowed<K>, Change<A>>
   #store!: WindowStore<K, A>
   #time!: ObservedTime
   #copies = false
+  /** Of custom windows the last one met: many rows share it. */
+  #lastWindow: Window | null = null
   #closing: Closing<K, A> | null = null
 
   constructor(options: WindowAggregateOptions<K, V, A>) {
@@ -72,6 +112,7 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
     this.#store = context.store(this.#options.store)
     this.#time = context.observedTime()
     if (this.#options.emit !== 'close') return
+    if ('windowsFor' in this.#windows) return
     const { sizeMs, advanceMs: stepMs, graceMs: delayMs } = this.#windows
     const [store, time] = [this.#store, this.#time]
     this.#closing = new Closing({ context, store, time, sizeMs, delayMs, stepMs })
@@ -88,28 +129,41 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
   }
 
   #foldInto(record: StreamRecord<K, V>): PromiseOrValue<void> {
-    return this.#foldFrom(record, firstWindowStart(record.timestamp, this.#windows))
+    const windows = this.#windows
+    if ('windowsFor' in windows) {
+      return inOrder(customWindowsFor(record.timestamp, windows), (window) => {
+        this.#lastWindow = window
+        return this.#foldOne(record, window.start, window.end)
+      })
+    }
+    return this.#foldFrom(record, firstWindowStart(record.timestamp, windows), windows)
   }
 
   /** Folds into the windows from `start` on; a window whose row must be read first waits for it. */
-  #foldFrom(record: StreamRecord<K, V>, start: number): PromiseOrValue<void> {
-    const { sizeMs, advanceMs, graceMs } = this.#windows
-    const closed = this.#time.max - graceMs
+  #foldFrom(record: StreamRecord<K, V>, start: number, windows: TimeWindows): PromiseOrValue<void> {
+    const { sizeMs, advanceMs } = windows
     for (; start <= record.timestamp; start += advanceMs) {
-      if (start + sizeMs <= closed) {
-        this.#context.drop('late', record)
-        continue
-      }
-      const row = this.#store.get(record.key, start)
-      const pending =
-        row instanceof Promise
-          ? row.then((found) => this.#update(record, start, found))
-          : this.#update(record, start, row)
+      const pending = this.#foldOne(record, start, start + sizeMs)
       if (pending instanceof Promise) {
         const next = start + advanceMs
-        return pending.then(() => this.#foldFrom(record, next))
+        return pending.then(() => this.#foldFrom(record, next, windows))
       }
     }
+  }
+
+  #foldOne(record: StreamRecord<K, V>, start: number, end: number): PromiseOrValue<void> {
+    if (end <= this.#time.max - this.#windows.graceMs) return this.#context.drop('late', record)
+    const row = this.#store.get(record.key, start)
+    return row instanceof Promise
+      ? row.then((found) => this.#update(record, start, found))
+      : this.#update(record, start, row)
+  }
+
+  #endOf(start: number): number {
+    if (this.#lastWindow?.start === start) return this.#lastWindow.end
+    const end = windowEnd(start, this.#windows)
+    if ('windowsFor' in this.#windows) this.#lastWindow = { start, end }
+    return end
   }
 
   #update(record: StreamRecord<K, V>, start: number, row: Row<A> | null): PromiseOrValue<void> {
@@ -122,7 +176,7 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
     this.#store.put(record.key, start, folded, timestamp)
     if (emit !== 'updates') return
     const after = this.#handedOn(folded)
-    const key = { key: record.key, start, end: start + this.#windows.sizeMs }
+    const key = { key: record.key, start, end: this.#endOf(start) }
     return this.#context.forward({
       key,
       value: { before, after },
@@ -139,25 +193,30 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
   prefetch(records: readonly StreamRecord<K, V>[]): PromiseOrValue<void> {
     const keys: K[] = []
     const starts: number[] = []
-    for (const record of records) {
-      if (record.key === null) continue
-      const first = firstWindowStart(record.timestamp, this.#windows)
-      for (let start = first; start <= record.timestamp; start += this.#windows.advanceMs) {
-        if (!this.#store.mayRead(start)) continue
-        keys.push(record.key)
-        starts.push(start)
+    const windows = this.#windows
+    const add = (key: K, start: number): void => {
+      if (!this.#store.mayRead(start)) return
+      keys.push(key)
+      starts.push(start)
+    }
+    for (const { key, timestamp } of records) {
+      if (key === null) continue
+      if ('windowsFor' in windows) {
+        for (const { start } of customWindowsFor(timestamp, windows)) add(key, start)
+        continue
       }
+      const first = firstWindowStart(timestamp, windows)
+      for (let start = first; start <= timestamp; start += windows.advanceMs) add(key, start)
     }
     if (keys.length > 0) return this.#store.prefetch(keys, starts)
   }
 
   flush(): PromiseOrValue<void> {
     if (this.#options.emit !== 'commit') return
-    const { sizeMs } = this.#windows
     return this.#store.forEachChanged(
       (key, start, { before, after, timestamp }) =>
         this.#context.forward({
-          key: { key, start, end: start + sizeMs },
+          key: { key, start, end: this.#endOf(start) },
           value: { before, after },
           timestamp,
           headers: NO_HEADERS,

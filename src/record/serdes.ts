@@ -20,6 +20,8 @@ import type { Windowed } from './windowed.ts'
 
 const INT32_MAX = 0x7fff_ffff
 const WINDOW_START_BYTES = 8
+/** End and start of a session. */
+const SESSION_BYTES = 16
 
 /** Texts up to this length are looked up before they are decoded: keys, rather than documents. */
 const KNOWN_TEXT_MAX = 24
@@ -208,13 +210,18 @@ export function nullable<T>(serde: Serde<T>): Serde<T | null> {
  * Keys of a time window: the bytes of the key, then the start of the window as eight bytes, as
  * Kafka's TimeWindowedSerializer writes them.
  *
- * @param sizeMs - the size of the windows, which the bytes do not hold
+ * @param size - the size of the windows, which the bytes do not hold; for windows of several sizes
+ * a function that gives the end of the one with this start
  */
-export function windowed<K>(serde: Serde<K>, sizeMs: number): Serde<Windowed<K>> {
-  if (!Number.isSafeInteger(sizeMs) || sizeMs <= 0) {
-    throw new RangeError(`A window size is a whole number of milliseconds above 0, not ${sizeMs}`)
+export function windowed<K>(
+  serde: Serde<K>,
+  size: number | ((start: number) => number),
+): Serde<Windowed<K>> {
+  if (typeof size === 'number' && (!Number.isSafeInteger(size) || size <= 0)) {
+    throw new RangeError(`A window size is a whole number of milliseconds above 0, not ${size}`)
   }
-  const name = `windowed(${serde.name}, ${sizeMs}ms)`
+  const endOf = typeof size === 'number' ? (start: number) => start + size : size
+  const name = `windowed(${serde.name}${typeof size === 'number' ? `, ${size}ms` : ''})`
   return {
     name,
     unpartitionedBytes: WINDOW_START_BYTES,
@@ -224,22 +231,51 @@ export function windowed<K>(serde: Serde<K>, sizeMs: number): Serde<Windowed<K>>
       output.writeInt64(value.start)
     },
     read(source, start, end) {
-      if (end - start < WINDOW_START_BYTES) {
-        throw unreadable(
-          `${name} needs at least ${WINDOW_START_BYTES} bytes, the data has ${end - start}`,
-        )
-      }
-      const windowStart = readInt64(source, end - WINDOW_START_BYTES)
-      if (!Number.isSafeInteger(windowStart + sizeMs)) {
+      const keyEnd = windowAt(name, WINDOW_START_BYTES, start, end)
+      const windowStart = readWindowTime(name, source, keyEnd)
+      if (typeof size === 'number' && !Number.isSafeInteger(windowStart + size)) {
         throw unreadable(`${name} cannot hold a window start of ${windowStart}`)
       }
-      return {
-        key: serde.read(source, start, end - WINDOW_START_BYTES),
-        start: windowStart,
-        end: windowStart + sizeMs,
-      }
+      const key = serde.read(source, start, keyEnd)
+      return { key, start: windowStart, end: endOf(windowStart) }
     },
   }
+}
+
+/**
+ * Keys of a session: the bytes of the key, then the end and the start of the session as eight bytes
+ * each, as Kafka's SessionWindowedSerializer writes them.
+ */
+export function sessionWindowed<K>(serde: Serde<K>): Serde<Windowed<K>> {
+  const name = `session-windowed(${serde.name})`
+  return {
+    name,
+    unpartitionedBytes: SESSION_BYTES,
+    write(value, output) {
+      if (typeof value?.end !== 'number') throw wrongType(name, 'a windowed key', value)
+      serde.write(value.key, output)
+      output.writeInt64(value.end)
+      output.writeInt64(value.start)
+    },
+    read(source, start, end) {
+      const keyEnd = windowAt(name, SESSION_BYTES, start, end)
+      const sessionEnd = readWindowTime(name, source, keyEnd)
+      const sessionStart = readWindowTime(name, source, keyEnd + WINDOW_START_BYTES)
+      return { key: serde.read(source, start, keyEnd), start: sessionStart, end: sessionEnd }
+    },
+  }
+}
+
+/** Where the window behind a key begins. */
+function windowAt(name: string, windowBytes: number, start: number, end: number): number {
+  if (end - start >= windowBytes) return end - windowBytes
+  throw unreadable(`${name} needs at least ${windowBytes} bytes, the data has ${end - start}`)
+}
+
+function readWindowTime(name: string, source: Buffer, position: number): number {
+  const time = readInt64(source, position)
+  if (Number.isSafeInteger(time)) return time
+  throw unreadable(`${name} cannot hold a window start of ${time}`)
 }
 
 /** The pair of functions that `custom` makes a serde of. */
