@@ -11,12 +11,14 @@ import type { Key, Value } from './case.ts'
 
 const WINDOW_MARK = 0xff
 const WINDOW_BYTES = 17
+/** As a number it is 2^63. */
+const UNLIMITED_END = 2n ** 63n - 1n
 
 function serializeKey(key: Exclude<Key, null>): Uint8Array {
   if (typeof key === 'string') return Buffer.from(key)
   const window = Buffer.alloc(WINDOW_BYTES, WINDOW_MARK)
   window.writeBigInt64BE(BigInt(key.start), 0)
-  window.writeBigInt64BE(BigInt(key.end), 8)
+  window.writeBigInt64BE(key.end < 2 ** 63 ? BigInt(key.end) : UNLIMITED_END, 8)
   return Buffer.concat([Buffer.from(key.key ?? ''), window])
 }
 

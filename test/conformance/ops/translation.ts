@@ -9,9 +9,11 @@
  */
 import type {
   KGroupedStream,
+  KGroupedTable,
   KStream,
   KTable,
   Serde,
+  SessionWindowedKStream,
   StreamsBuilder,
   StreamTraits,
   TableTraits,
@@ -24,7 +26,9 @@ import { keySerde, valueSerde } from '../serdes.ts'
 export type Stream = KStream<Key, Value, StreamTraits>
 export type Table = KTable<Exclude<Key, null>, Value, TableTraits>
 export type Grouped = KGroupedStream<Key, Value, 'key' | 'value'>
+export type GroupedTable = KGroupedTable<Key, Value>
 export type Windowed = TimeWindowedKStream<Key, Value, 'key' | 'value'>
+export type Sessions = SessionWindowedKStream<Key, Value, 'key' | 'value'>
 
 /** How the values of a topic are read back, where a step does not write them with the case's serde. */
 export type SinkSerde = 'case' | 'string' | 'long'
