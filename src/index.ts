@@ -58,8 +58,9 @@ export type { AggregationOptions, WindowAggregationOptions } from './dsl/aggrega
 export type { BranchPredicate } from './dsl/branches.ts'
 export type { TableJoinOptions, WindowJoinOptions } from './dsl/joins.ts'
 export { KGroupedStream } from './dsl/k-grouped-stream.ts'
+export { KGroupedTable } from './dsl/k-grouped-table.ts'
 export { KStream } from './dsl/k-stream.ts'
-export { KTable, type NameOptions } from './dsl/k-table.ts'
+export { type FilterOptions, type GroupKeyOption, KTable, type NameOptions } from './dsl/k-table.ts'
 export type { CreateProcessor, ProcessOptions, ProcessorSource } from './dsl/process.ts'
 export type { StreamTraits, TableTraits } from './dsl/serde-options.ts'
 export { type SessionMergeOption, SessionWindowedKStream } from './dsl/session-windowed-k-stream.ts'
@@ -78,6 +79,7 @@ export type {
   ToTableOptions,
 } from './dsl/stream-options.ts'
 export { type SourceOptions, StreamsBuilder, type TableOptions } from './dsl/streams-builder.ts'
+export type { TableStepOptions } from './dsl/table-verbs.ts'
 export { TimeWindowedKStream } from './dsl/time-windowed-k-stream.ts'
 export {
   type AlignedWindows,
@@ -126,6 +128,15 @@ export {
   windowed,
 } from './record/serdes.ts'
 export type { Windowed } from './record/windowed.ts'
+export {
+  type DeadLetter,
+  type DropHandler,
+  deadLetter,
+  type ErrorChoice,
+  type ErrorHandler,
+  type FailurePlace,
+  type HandlerOptions,
+} from './runtime/handlers.ts'
 export type { DroppedRecords, StreamsMetrics } from './runtime/metrics.ts'
 export type { Guarantee, StreamsOptions } from './runtime/options.ts'
 export { Streams, type StreamsState } from './runtime/streams.ts'

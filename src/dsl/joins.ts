@@ -10,12 +10,14 @@ import { streamTableJoin } from '../operators/stream-table-join.ts'
 import { passThrough } from '../operators/transform.ts'
 import { windowJoin } from '../operators/window-join.ts'
 import type { Serde } from '../record/serde.ts'
+import type { ParkedSide } from '../state/store.ts'
 import { show } from '../topology/names.ts'
 import { checkFunction, checkOptions, signedMs } from './arguments.ts'
 import type { Graph, Place, StoreDraft } from './graph.ts'
 import { repartitionThrough } from './repartition.ts'
 import { type SerdeOptions, serdeFor } from './serde-options.ts'
 import { readStoreOptions, type StoreOptions, storeBasics } from './store-options.ts'
+import type { TableParts } from './table-view.ts'
 
 /** Options of a windowed stream-stream join, serdes aside. */
 export interface WindowJoinOptions {
@@ -27,6 +29,11 @@ export interface WindowJoinOptions {
   readonly after?: Duration | undefined
   /** How much longer records are kept for what arrives late, in stream time. Default 0. */
   readonly grace?: Duration | undefined
+  /**
+   * Of a left or outer join: records without a match are looked for only when the wall clock has
+   * moved on by this much. Default 0: as soon as stream time has passed their window and the grace.
+   */
+  readonly emitInterval?: Duration | undefined
   /** Name of the operator and of what it derives. Default: its lineage. */
   readonly name?: string | undefined
   /** The stores of the two sides, `<store>-left` and `<store>-right`. Default: named by lineage. */
@@ -44,6 +51,7 @@ const WINDOW_JOIN_OPTIONS = [
   'before',
   'after',
   'grace',
+  'emitInterval',
   'key',
   'value',
   'otherValue',
@@ -59,6 +67,7 @@ interface JoinWindow {
   readonly beforeMs: number
   readonly afterMs: number
   readonly graceMs: number
+  readonly emitIntervalMs: number
 }
 
 function joinWindow(options: WindowJoinOptions | undefined, call: string): JoinWindow {
@@ -76,18 +85,27 @@ function joinWindow(options: WindowJoinOptions | undefined, call: string): JoinW
       `${call} has before ${beforeMs} ms and after ${afterMs} ms: the window would end before it starts; their sum must not be negative`,
     )
   }
-  return { beforeMs, afterMs, graceMs: milliseconds(grace, `option grace of ${call}`) }
+  return {
+    beforeMs,
+    afterMs,
+    graceMs: milliseconds(grace, `option grace of ${call}`),
+    emitIntervalMs: milliseconds(options?.emitInterval ?? 0, `option emitInterval of ${call}`),
+  }
 }
+
+/** Which records of two streams leave without a match: none, this stream's, those of both. */
+export type StreamJoinVerb = 'join' | 'leftJoin' | 'outerJoin'
 
 /** Joins two streams by key and time: a node and a store for each side, and one that merges them. */
 export function joinStreams<K, V, O, R>(
   left: Place<K, V>,
   right: Place<K, O>,
-  joiner: (value: V, other: O, key: K) => R,
+  joiner: (value: V | null, other: O | null, key: K) => R,
   options: WindowJoinArguments<K, V, O> | undefined,
+  verb: StreamJoinVerb = 'join',
 ): Place<K, R> {
   const { graph } = left
-  const call = `join(...) on '${left.lineage}'`
+  const call = `${verb}(...) on '${left.lineage}'`
   checkOptions(options, call, WINDOW_JOIN_OPTIONS)
   checkFunction(joiner, call, 'joiner', '(left, right, key) => ({ ...left, ...right })')
   const window = joinWindow(options, call)
@@ -95,11 +113,27 @@ export function joinStreams<K, V, O, R>(
   const key = serdeFor(options?.key, left.key ?? right.key, call, 'key')
   const value = serdeFor(options?.value, left.value, call, 'value')
   const otherValue = serdeFor(options?.otherValue, right.value, call, 'otherValue')
-  const name = graph.name(left.lineage, 'join', options?.name)
+  const name = graph.name(left.lineage, verb, options?.name)
   const partitions = options?.partitions
   const [leftName, rightName] = [`${name}-left`, `${name}-right`]
-  const own = ownPartitions(left, { name: leftName, call, key, value, partitions })
-  const other = ownPartitions(right, { name: rightName, call, key, value: otherValue, partitions })
+  const keepsLeft = verb !== 'join'
+  const keepsRight = verb === 'outerJoin'
+  const own = ownPartitions(left, {
+    name: leftName,
+    call,
+    key,
+    value,
+    partitions,
+    keepsNullKeys: keepsLeft,
+  })
+  const other = ownPartitions(right, {
+    name: rightName,
+    call,
+    key,
+    value: otherValue,
+    partitions,
+    keepsNullKeys: keepsRight,
+  })
   checkKeys(own.key, other.key, call)
   const topics = [...new Set([...own.topics, ...other.topics])]
   graph.addCoPartitioning(topics, call)
@@ -112,7 +146,25 @@ export function joinStreams<K, V, O, R>(
     derived: rightName,
     value: otherValue,
   })
-  const stores = [leftStore, rightStore]
+  const unmatched = keepsLeft
+    ? addUnmatchedStore(graph, { ...store, name, value, otherValue })
+    : null
+  const stores = [leftStore, rightStore, ...(unmatched === null ? [] : [unmatched])]
+  const unmatchedOf = (side: ParkedSide, keepsOwn: boolean): object =>
+    unmatched === null
+      ? {}
+      : {
+          unmatched: {
+            store: unmatched.definition.name,
+            side,
+            keepsOwn,
+            waitMs: { left: afterMs, right: beforeMs },
+            graceMs: window.graceMs,
+            emitIntervalMs: window.emitIntervalMs,
+            alone: (from: ParkedSide, value: unknown, key: K) =>
+              from === 'left' ? joiner(value as V, null, key) : joiner(null, value as O, key),
+          },
+        }
   const leftNode = graph.operators.derive(leftName, call)
   graph.addProcessor(leftNode, [own.node], {
     create: windowJoin<K, V, O, R>({
@@ -122,6 +174,7 @@ export function joinStreams<K, V, O, R>(
       beforeMs,
       afterMs,
       joiner,
+      ...unmatchedOf('left', keepsLeft),
     }),
     stores,
     keepsKey: true,
@@ -135,6 +188,7 @@ export function joinStreams<K, V, O, R>(
       beforeMs: afterMs,
       afterMs: beforeMs,
       joiner: (own, other, key) => joiner(other, own, key),
+      ...unmatchedOf('right', keepsRight),
     }),
     stores,
     keepsKey: true,
@@ -171,6 +225,26 @@ function addJoinStore(graph: Graph, plan: JoinStorePlan): StoreDraft {
   })
 }
 
+/** Records of both sides that wait for a match. */
+function addUnmatchedStore(
+  graph: Graph,
+  plan: Pick<JoinStorePlan, 'options' | 'call' | 'key' | 'value'> & {
+    readonly name: string
+    readonly otherValue: Serde<unknown>
+  },
+): StoreDraft {
+  const { options, call, key, value, otherValue } = plan
+  const named =
+    options.name === undefined ? options : { ...options, name: `${options.name}-unmatched` }
+  return graph.addStore({
+    kind: 'time-ordered',
+    ...storeBasics(graph, named, `${plan.name}-unmatched`, call),
+    keySerde: key,
+    valueSerde: value,
+    otherSerde: otherValue,
+  })
+}
+
 /** Options of a stream-table join, serdes aside. */
 export interface TableJoinOptions {
   /** Name of the operator and of what it derives. Default: its lineage. */
@@ -180,8 +254,7 @@ export interface TableJoinOptions {
 }
 
 export interface TableJoinPlan<K, V, T, R> {
-  readonly table: Place<K, T>
-  readonly rows: StoreDraft
+  readonly table: TableParts<K, T>
   readonly joiner: (value: V, row: T | null, key: K) => R
   readonly left: boolean
   readonly options: (TableJoinOptions & SerdeOptions<K, V>) | undefined
@@ -193,17 +266,19 @@ export function joinTable<K, V, T, R>(
   plan: TableJoinPlan<K, V, T, R>,
 ): Place<K, R> {
   const { graph } = stream
-  const { table, rows, joiner, left, options } = plan
+  const { joiner, left, options } = plan
+  const { place: table, view } = plan.table
   const verb = left ? 'leftJoin' : 'join'
   const call = `${verb}(...) on '${stream.lineage}'`
   checkOptions(options, call, ['key', 'value', 'name', 'partitions'])
   checkFunction(joiner, call, 'joiner', '(value, row, key) => ({ ...value, ...row })')
-  if (rows.definition.kind !== 'key-value') {
+  const definition = view.store?.definition
+  if (definition !== undefined && definition.kind !== 'key-value') {
     throw new TypeError(
-      `${call} looks rows up in a table of windows ('${rows.definition.name}'); join with toStream().toTable() of it`,
+      `${call} looks rows up in a table of windows ('${definition.name}'); join with toStream().toTable() of it`,
     )
   }
-  rows.kept = true
+  const { stores, open } = view.lookUp(call)
   const name = graph.name(stream.lineage, verb, options?.name)
   const key = options?.key ?? stream.key ?? table.key
   const place: Place<K, V> = { ...stream, key, value: options?.value ?? stream.value }
@@ -220,8 +295,8 @@ export function joinTable<K, V, T, R>(
   checkKeys(input.key, table.key, call)
   graph.addCoPartitioning([...input.topics, ...table.topics], call)
   graph.addProcessor(name, [input.node], {
-    create: streamTableJoin({ store: rows.definition.name, joiner, left }),
-    stores: [rows],
+    create: streamTableJoin({ rows: open, joiner, left }),
+    stores,
     keepsKey: true,
   })
   return { ...input, node: name, lineage: name, value: null }
@@ -236,6 +311,7 @@ function ownPartitions<K, V>(
     key: Serde<K>
     value: Serde<V>
     partitions: number | undefined
+    keepsNullKeys: boolean
   },
 ): Place<K, V> {
   return place.rekeyed ? repartitionThrough<K, V>(place, plan) : place
@@ -257,7 +333,11 @@ export function checkOther(
 const PLAIN_SERDES = new Set(['int32', 'int64', 'float32', 'float64', 'text', 'json', 'bytes'])
 
 /** Stops a join whose sides write equal keys differently: they would never meet. */
-function checkKeys(left: Serde<unknown> | null, right: Serde<unknown> | null, call: string): void {
+export function checkKeys(
+  left: Serde<unknown> | null,
+  right: Serde<unknown> | null,
+  call: string,
+): void {
   if (left === null || right === null || left.name === right.name) return
   if (!PLAIN_SERDES.has(left.name) || !PLAIN_SERDES.has(right.name)) return
   throw new TypeError(

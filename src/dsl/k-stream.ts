@@ -14,12 +14,13 @@ import type { Serde } from '../record/serde.ts'
 import type { Partitioner, SinkNode } from '../topology/topology.ts'
 import { checkFunction, checkOptions, checkTopic } from './arguments.ts'
 import { type BranchPredicate, type BranchValue, readBranches } from './branches.ts'
-import { extend, type Place, type StoreDraft } from './graph.ts'
+import { extend, type Place } from './graph.ts'
 import { grouping } from './grouping.ts'
 import {
   checkOther,
   joinStreams,
   joinTable,
+  type StreamJoinVerb,
   type TableJoinOptions,
   type WindowJoinOptions,
 } from './joins.ts'
@@ -55,6 +56,7 @@ import type {
   SplitOptions,
   ToTableOptions,
 } from './stream-options.ts'
+import type { TableParts } from './table-view.ts'
 import { windowedPartitioner } from './windowed-partitioner.ts'
 
 /** What is known of two streams merged: what holds for both, with the first one's serdes. */
@@ -62,6 +64,12 @@ type MergedTraits<K, V, Has, K2, V2, Has2> =
   | ('key' extends Has & Has2 ? ([K2] extends [K] ? 'key' : never) : never)
   | ('value' extends Has & Has2 ? ([V2] extends [V] ? 'value' : never) : never)
   | Extract<Has & Has2, 'partitioned'>
+
+/** Options of a windowed join with a stream. */
+type StreamJoinOptions<K, V, Has, O, HasOther> = WindowJoinOptions &
+  KeyOption<K, Has> &
+  ValueOption<V, Has> &
+  OtherValueOption<O, HasOther>
 
 /** What is known after a join with a table. */
 type TableJoinTraits<Has> = Extract<Has, 'key'> | 'partitioned'
@@ -356,13 +364,8 @@ export class KStream<K, V, Has extends StreamTraits = never> {
     const { graph } = left
     const name = graph.name(left.lineage, 'merge', options?.name)
     const pass = { create: operators.passThrough(), keepsKey: true, keepsValue: true }
-    let rightNode = right.node
-    if (rightNode === left.node) {
-      // A node has each child once: the other copy of every record takes a way of its own.
-      rightNode = graph.operators.derive(`${name}-other`, call)
-      graph.addProcessor(rightNode, [right.node], pass)
-    }
-    graph.addProcessor(name, [left.node, rightNode], pass)
+    // A stream merged with itself is that stream, as in Kafka Streams.
+    graph.addProcessor(name, [...new Set([left.node, right.node])], pass)
     return new KStream<K | K2, V | V2, MergedTraits<K, V, Has, K2, V2, Has2>>({
       graph,
       node: name,
@@ -604,12 +607,7 @@ export class KStream<K, V, Has extends StreamTraits = never> {
   join<O, HasOther extends StreamTraits, R>(
     other: KStream<K, O, HasOther>,
     joiner: (value: Present<V>, other: Present<O>, key: Present<K>) => R,
-    ...options: OptionsArgument<
-      WindowJoinOptions &
-        KeyOption<K, Has> &
-        ValueOption<V, Has> &
-        OtherValueOption<NoInfer<O>, HasOther>
-    >
+    ...options: OptionsArgument<StreamJoinOptions<K, V, Has, NoInfer<O>, HasOther>>
   ): KStream<Present<K>, R, 'key' | 'partitioned'>
   join<T, HasTable extends TableTraits, R>(
     other: KTable<Present<K>, T, HasTable>,
@@ -617,49 +615,74 @@ export class KStream<K, V, Has extends StreamTraits = never> {
     ...options: OptionsArgument<TableJoinOptions & RepartitionSerdes<K, V, Has>>
   ): KStream<Present<K>, R, TableJoinTraits<Has>>
   join(other: object, joiner: (...values: never[]) => unknown, options?: object): object {
-    const call = this.#call('join')
-    const isTable = other instanceof KTable
-    const isStream = other instanceof KStream
-    const kinds = 'a stream or a table'
-    checkOther(this.place.graph, other, { call, kinds, isKind: isTable || isStream })
-    if (isTable) return new KStream(this.#joinTable(other, joiner as Joiner, false, options))
-    const right = (other as KStream<unknown, unknown>).place
-    const left = this.place as Place<unknown, unknown>
-    return new KStream(joinStreams(left, right, joiner as Joiner, options))
+    return this.#join('join', other, joiner as Joiner, options)
   }
 
   /**
-   * Joins with a table as `join` does, but a record whose key has no row, or that has no key, is
-   * joined with null.
+   * Joins as `join` does, and joins with null what finds no match: with a stream, a record of this
+   * side once stream time has passed its window and the grace, and at once when it has no key; with
+   * a table, a record whose key has no row, or that has no key.
    *
-   * @param table - the table to look rows up in
-   * @param joiner - takes this stream's value, the row or null, and the key
-   * @param options - `key` and `value` (required where the stream is re-keyed and no serde is
-   * known), `name`, `partitions`
+   * @param other - a stream or a table
+   * @param joiner - takes this stream's value, the other's or null, and the key
+   * @param options - as for `join`
    * @example
    * ```ts
    * clicks.leftJoin(users, (click, user) => ({ ...click, name: user?.name ?? 'unknown' }))
    * ```
    */
+  leftJoin<O, HasOther extends StreamTraits, R>(
+    other: KStream<K, O, HasOther>,
+    joiner: (value: Present<V>, other: Present<O> | null, key: K) => R,
+    ...options: OptionsArgument<StreamJoinOptions<K, V, Has, NoInfer<O>, HasOther>>
+  ): KStream<K, R, 'key' | 'partitioned'>
   leftJoin<T, HasTable extends TableTraits, R>(
-    table: KTable<Present<K>, T, HasTable>,
+    other: KTable<Present<K>, T, HasTable>,
     joiner: (value: Present<V>, row: Present<T> | null, key: K) => R,
-    ...[options]: OptionsArgument<TableJoinOptions & RepartitionSerdes<K, V, Has>>
-  ): KStream<K, R, TableJoinTraits<Has>> {
-    const call = this.#call('leftJoin')
-    const isKind = table instanceof KTable
-    checkOther(this.place.graph, table, { call, kinds: 'a table', isKind })
-    return new KStream(this.#joinTable(table, joiner as Joiner, true, options))
+    ...options: OptionsArgument<TableJoinOptions & RepartitionSerdes<K, V, Has>>
+  ): KStream<K, R, TableJoinTraits<Has>>
+  leftJoin(other: object, joiner: (...values: never[]) => unknown, options?: object): object {
+    return this.#join('leftJoin', other, joiner as Joiner, options)
+  }
+
+  /**
+   * Joins with another stream as `leftJoin` does, and joins with null what finds no match on either
+   * side.
+   *
+   * @param joiner - takes this stream's value or null, the other's or null (never both), and the key
+   * @see org.apache.kafka.streams.kstream.JoinWindows
+   * @example
+   * ```ts
+   * orders.outerJoin(payments, (order, payment) => ({ order, payment }), { within: '1h', grace: '5m' })
+   * ```
+   */
+  outerJoin<O, HasOther extends StreamTraits, R>(
+    other: KStream<K, O, HasOther>,
+    joiner: (value: Present<V> | null, other: Present<O> | null, key: K) => R,
+    ...[options]: OptionsArgument<StreamJoinOptions<K, V, Has, NoInfer<O>, HasOther>>
+  ): KStream<K, R, 'key' | 'partitioned'> {
+    return this.#join('outerJoin', other, joiner as Joiner, options) as never
+  }
+
+  #join(verb: StreamJoinVerb, other: object, joiner: Joiner, options?: object): object {
+    const isTable = other instanceof KTable && verb !== 'outerJoin'
+    const isKind = isTable || other instanceof KStream
+    const kinds = verb === 'outerJoin' ? 'a stream' : 'a stream or a table'
+    checkOther(this.place.graph, other, { call: this.#call(verb), kinds, isKind })
+    if (isTable) return new KStream(this.#joinTable(other, joiner, verb === 'leftJoin', options))
+    const right = (other as KStream<unknown, unknown>).place
+    const left = this.place as Place<unknown, unknown>
+    return new KStream(joinStreams(left, right, joiner, options, verb))
   }
 
   #joinTable<KOut, VOut>(
-    { place, rows }: { place: Place<unknown, unknown>; rows: StoreDraft },
+    table: TableParts<unknown, unknown>,
     joiner: Joiner,
     left: boolean,
     options: object | undefined,
   ): Place<KOut, VOut> {
     const stream = this.place as Place<unknown, unknown>
-    const joined = joinTable(stream, { table: place, rows, joiner, left, options })
+    const joined = joinTable(stream, { table, joiner, left, options })
     return joined as Place<KOut, VOut>
   }
 

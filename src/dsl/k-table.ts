@@ -3,14 +3,41 @@
  *
  * Journey: table(...), toTable or an aggregation -> [KTable] -> toStream, or a join that looks
  * rows up.
+ *
+ * Invariants:
+ * - A verb changes no table: it adds to the program and gives a new table.
+ * - Functions of a row only take the row first, `(row, key)`; all others `(key, row)`.
  */
+import type { RowSelector } from '../operators/table-group.ts'
+import type { RowStep } from '../operators/table-rows.ts'
 import { changesToStream, tableSource } from '../operators/table-source.ts'
 import type { Serde } from '../record/serde.ts'
 import { checkOptions } from './arguments.ts'
 import { extend, type Place, type StoreDraft } from './graph.ts'
+import { checkOther } from './joins.ts'
+import { KGroupedTable } from './k-grouped-table.ts'
 import type { KStream } from './k-stream.ts'
-import type { StreamTraits, TableTraits } from './serde-options.ts'
+import type {
+  OptionalKey,
+  OptionsArgument,
+  Present,
+  RequiredKey,
+  RequiredValue,
+  SerdeOptions,
+  StreamTraits,
+  TableTraits,
+  ValueOption,
+} from './serde-options.ts'
 import { type StoreOptions, storeBasics } from './store-options.ts'
+import type { GroupOptions } from './stream-options.ts'
+import {
+  addTableStep,
+  joinTables,
+  regroupTable,
+  type TableJoinVerb,
+  type TableStepOptions,
+} from './table-verbs.ts'
+import { storedView, type TableParts, type TableView } from './table-view.ts'
 
 /** Options of a verb that takes no more than a name. */
 export interface NameOptions {
@@ -36,17 +63,18 @@ export class KTable<K, V, Has extends TableTraits = never> {
   /** @internal */
   readonly place: Place<K, V, Has>
   /** @internal */
-  readonly rows: StoreDraft
+  readonly view: TableView<K, V>
 
-  /** @internal */
-  constructor(place: Place<K, V>, rows: StoreDraft) {
+  /** @internal `rows` is the store of the rows, or a view of where they are. */
+  constructor(place: Place<K, V>, rows: StoreDraft | TableView<K, V>) {
     this.place = place as Place<K, V, Has>
-    this.rows = rows
+    this.view = 'lookUp' in rows ? rows : storedView(rows)
   }
 
   /** Name of the store that keeps the rows, or null while nothing needs one. */
   get storeName(): string | null {
-    return this.rows.kept ? this.rows.definition.name : null
+    const { store } = this.view
+    return store?.kept === true ? store.definition.name : null
   }
 
   /**
@@ -70,7 +98,243 @@ export class KTable<K, V, Has extends TableTraits = never> {
     })
     return this.place.graph.openStream(place) as KStream<K, V, StreamTraits>
   }
+
+  /**
+   * Keeps the rows for which the predicate holds; a row that no longer does is deleted from the
+   * result. The predicate is not asked about deletions. A type guard narrows the rows.
+   *
+   * @param predicate - takes key and row
+   * @param options - `store` keeps the resulting rows (without it they are looked up in the table
+   * above), `name`
+   * @see org.apache.kafka.streams.kstream.KTable#filter
+   * @example
+   * ```ts
+   * const adults = users.filter((_id, user) => user.age >= 18, { store: 'adults' })
+   * ```
+   */
+  filter<Narrow extends Present<V>>(
+    predicate: (key: K, row: Present<V>) => row is Narrow,
+    options?: FilterOptions<Has>,
+  ): KTable<K, Narrow | null, Has>
+  filter(
+    predicate: (key: K, row: Present<V>) => boolean,
+    options?: FilterOptions<Has>,
+  ): KTable<K, V | null, Has>
+  filter(
+    predicate: (key: K, row: Present<V>) => boolean,
+    options?: FilterOptions<Has>,
+  ): KTable<K, V | null, Has> {
+    const step = (row: Present<V>, key: K): V | null => (predicate(key, row) ? row : null)
+    const plan = { ...PREDICATE, verb: 'filter', given: predicate, options }
+    return this.#step<V | null, Has>(step, plan)
+  }
+
+  /**
+   * Keeps the rows for which the predicate does not hold.
+   *
+   * @param predicate - takes key and row
+   * @param options - as of `filter`
+   * @example
+   * ```ts
+   * users.filterNot((_id, user) => user.blocked).toStream().to('active-users')
+   * ```
+   */
+  filterNot(
+    predicate: (key: K, row: Present<V>) => boolean,
+    options?: FilterOptions<Has>,
+  ): KTable<K, V | null, Has> {
+    const step = (row: Present<V>, key: K): V | null => (predicate(key, row) ? null : row)
+    const plan = { ...PREDICATE, verb: 'filterNot', given: predicate, options }
+    return this.#step<V | null, Has>(step, plan)
+  }
+
+  /**
+   * Gives each row another value. Null deletes the row from the result. A deletion stays one: the
+   * mapper is not asked.
+   *
+   * Without a store the mapper also runs when something looks a row up, so it should give the same
+   * answer again.
+   *
+   * @param mapper - takes row and key
+   * @param options - `value` (serde of the result), `store` (keeps the result; needs `value`), `name`
+   * @see org.apache.kafka.streams.kstream.KTable#mapValues
+   * @example
+   * ```ts
+   * const cities = users.mapValues((user) => user.city, { value: text, store: 'cities' })
+   * ```
+   */
+  mapValues<R>(
+    mapper: (row: Present<V>, key: K) => R,
+    options: TableStepOptions & RequiredValue<NoInfer<R>>,
+  ): KTable<K, R | Extract<V, null>, 'value' | Extract<Has, 'key'>>
+  mapValues<R>(
+    mapper: (row: Present<V>, key: K) => R,
+    options?: NameOptions,
+  ): KTable<K, R | Extract<V, null>, Extract<Has, 'key'>>
+  mapValues<R>(
+    mapper: (row: Present<V>, key: K) => R,
+    options?: TableStepOptions,
+  ): KTable<K, R | Extract<V, null>, TableTraits> {
+    const plan = { ...MAPPER, verb: 'mapValues', given: mapper, options }
+    return this.#step<R | Extract<V, null>, TableTraits>(mapper, plan)
+  }
+
+  /**
+   * Groups the rows by another key, to count, reduce or aggregate them. Changes go through a
+   * repartition topic; this table keeps its rows, since a group has to know what to take out.
+   *
+   * @param selector - gives the new key and the value of a row; null, or a null half, leaves it out
+   * @param options - `key` and `value` (required unless they are text), `name`, `partitions`
+   * @see org.apache.kafka.streams.kstream.KTable#groupBy
+   * @example
+   * ```ts
+   * users.groupBy((id, user) => [user.city, id]).count({ store: 'users-per-city' })
+   * ```
+   */
+  groupBy<KOut, VOut>(
+    selector: (key: K, row: Present<V>) => readonly [KOut, VOut] | null,
+    ...[options]: OptionsArgument<
+      GroupOptions & GroupKeyOption<KOut> & ValueOption<Present<VOut>, never>
+    >
+  ): KGroupedTable<Present<KOut>, Present<VOut>> {
+    type Row = Present<VOut>
+    const grouping = regroupTable<K, V, Present<KOut>, Row>(this, {
+      selector: selector as RowSelector<K, V, Present<KOut>, Row>,
+      options: options as (GroupOptions & SerdeOptions<Present<KOut>, Row>) | undefined,
+    })
+    return new KGroupedTable(grouping, ({ place, rows }) => new KTable(place, rows))
+  }
+
+  /**
+   * Joins with another table by key: a row for each key that both have. A change of either side
+   * gives the result anew, at the later of the two rows' times; a row that goes on either side
+   * deletes it. Both sides keep their rows, and must have equal partition counts.
+   *
+   * @param other - the other table
+   * @param joiner - takes this table's row, the other's, and the key
+   * @param options - `value` (serde of the result), `store` (keeps the result; needs `value`), `name`
+   * @see org.apache.kafka.streams.kstream.KTable#join
+   * @example
+   * ```ts
+   * users.join(customers, (user, customer) => ({ ...user, credit: customer.credit }))
+   * ```
+   */
+  join<O, HasOther extends TableTraits, R>(
+    other: KTable<K, O, HasOther>,
+    joiner: (row: Present<V>, other: Present<O>, key: K) => R,
+    options: TableStepOptions & RequiredValue<NoInfer<R>>,
+  ): KTable<K, R | null, 'value' | Extract<Has | HasOther, 'key'>>
+  join<O, HasOther extends TableTraits, R>(
+    other: KTable<K, O, HasOther>,
+    joiner: (row: Present<V>, other: Present<O>, key: K) => R,
+    options?: NameOptions,
+  ): KTable<K, R | null, Extract<Has | HasOther, 'key'>>
+  join<R>(
+    other: KTable<K, unknown>,
+    joiner: Joiner<R>,
+    options?: object,
+  ): KTable<K, R, TableTraits> {
+    return this.#join('join', other, joiner, options)
+  }
+
+  /**
+   * Joins with another table as `join` does; a key that only this table has is joined with null.
+   *
+   * @param other - the other table
+   * @param joiner - takes this table's row, the other's or null, and the key
+   * @param options - as of `join`
+   * @example
+   * ```ts
+   * users.leftJoin(customers, (user, customer) => ({ ...user, credit: customer?.credit ?? 0 }))
+   * ```
+   */
+  leftJoin<O, HasOther extends TableTraits, R>(
+    other: KTable<K, O, HasOther>,
+    joiner: (row: Present<V>, other: Present<O> | null, key: K) => R,
+    options: TableStepOptions & RequiredValue<NoInfer<R>>,
+  ): KTable<K, R | null, 'value' | Extract<Has | HasOther, 'key'>>
+  leftJoin<O, HasOther extends TableTraits, R>(
+    other: KTable<K, O, HasOther>,
+    joiner: (row: Present<V>, other: Present<O> | null, key: K) => R,
+    options?: NameOptions,
+  ): KTable<K, R | null, Extract<Has | HasOther, 'key'>>
+  leftJoin<R>(
+    other: KTable<K, unknown>,
+    joiner: Joiner<R>,
+    options?: object,
+  ): KTable<K, R, TableTraits> {
+    return this.#join('leftJoin', other, joiner, options)
+  }
+
+  /**
+   * Joins with another table as `join` does; a key that only one of the two has is joined with null.
+   *
+   * @param other - the other table
+   * @param joiner - takes this table's row or null, the other's or null, and the key
+   * @param options - as of `join`
+   * @example
+   * ```ts
+   * users.outerJoin(customers, (user, customer) => ({ name: user?.name, credit: customer?.credit }))
+   * ```
+   */
+  outerJoin<O, HasOther extends TableTraits, R>(
+    other: KTable<K, O, HasOther>,
+    joiner: (row: Present<V> | null, other: Present<O> | null, key: K) => R,
+    options: TableStepOptions & RequiredValue<NoInfer<R>>,
+  ): KTable<K, R | null, 'value' | Extract<Has | HasOther, 'key'>>
+  outerJoin<O, HasOther extends TableTraits, R>(
+    other: KTable<K, O, HasOther>,
+    joiner: (row: Present<V> | null, other: Present<O> | null, key: K) => R,
+    options?: NameOptions,
+  ): KTable<K, R | null, Extract<Has | HasOther, 'key'>>
+  outerJoin<R>(
+    other: KTable<K, unknown>,
+    joiner: Joiner<R>,
+    options?: object,
+  ): KTable<K, R, TableTraits> {
+    return this.#join('outerJoin', other, joiner, options)
+  }
+
+  #join<R>(
+    verb: TableJoinVerb,
+    other: KTable<K, unknown>,
+    joiner: Joiner<R>,
+    options: object | undefined,
+  ): KTable<K, R, TableTraits> {
+    const call = `${verb}(...) on '${this.place.lineage}'`
+    checkOther(this.place.graph, other, { call, kinds: 'a table', isKind: other instanceof KTable })
+    const plan = { verb, joiner: joiner as (left: unknown, right: unknown, key: K) => R, options }
+    const { place, view } = joinTables<K, unknown, unknown, R>(this, other, plan)
+    return new KTable(place, view)
+  }
+
+  #step<R, HasOut extends TableTraits>(
+    step: RowStep<K, Present<V>, R>,
+    plan: Omit<Parameters<typeof addTableStep>[1], 'step'>,
+  ): KTable<K, R, HasOut> {
+    const parts = this as TableParts<K, unknown> as TableParts<K, Present<V>>
+    const { place, view } = addTableStep(parts, { ...plan, step })
+    return new KTable(place, view as TableView<K, R>)
+  }
 }
+
+type Joiner<R> = (...values: never[]) => R
+
+/** Options of `filter`: rows can be kept where their serde is known. */
+export type FilterOptions<Has> = 'value' extends Has ? TableStepOptions : NameOptions
+
+/** Option `key` of `groupBy`, required unless the new key is text. */
+export type GroupKeyOption<K> = [Present<K>] extends [string]
+  ? OptionalKey<Present<K>>
+  : RequiredKey<Present<K>>
+
+const PREDICATE = {
+  argument: 'predicate',
+  example: '(key, row) => row.active',
+  filters: true,
+} as const
+
+const MAPPER = { argument: 'mapper', example: '(row, key) => row.name', filters: false } as const
 
 export interface TablePlan {
   readonly name: string

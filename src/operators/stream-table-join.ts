@@ -2,7 +2,8 @@
  * Stream-table join: looks up the row of each record's key and hands on what the joiner makes of
  * the two.
  *
- * Journey: source -> [stream-table join] -> sink; the table's store is kept by its own source.
+ * Journey: source -> [stream-table join] -> sink; the table's store is kept by its own source. A
+ * table without one is seen through to the stores above (table-rows.ts).
  *
  * Invariants:
  * - The result has the record's key, timestamp and headers, whatever the row's time.
@@ -11,11 +12,12 @@
  * Follows KStreamKTableJoin: a null value is dropped, and so is a null key but for a left join.
  */
 import type { PromiseOrValue, StreamRecord } from '../record/record.ts'
-import type { KeyValueStore, Row } from '../state/store.ts'
+import type { Row } from '../state/store.ts'
 import type { Processor, ProcessorContext } from '../topology/processor.ts'
+import type { OpenRows, TableRows } from './table-rows.ts'
 
 export interface StreamTableJoinOptions<K, V, T, R> {
-  readonly store: string
+  readonly rows: OpenRows<K, T>
   readonly joiner: (value: V, row: T | null, key: K) => R
   /** True for a left join: a record without a row is joined with null. */
   readonly left: boolean
@@ -28,7 +30,7 @@ export function streamTableJoin<K, V, T, R>(
   const { joiner, left } = options
   return () => {
     let context: ProcessorContext<K, R>
-    let table: KeyValueStore<K, T>
+    let table: TableRows<K, T>
 
     function join(record: StreamRecord<K, V>, row: Row<T> | null): PromiseOrValue<void> {
       if (row === null && !left) return
@@ -40,7 +42,7 @@ export function streamTableJoin<K, V, T, R>(
     return {
       init(processorContext) {
         context = processorContext
-        table = context.store(options.store)
+        table = options.rows(processorContext)
       },
 
       process(record) {
