@@ -43,6 +43,7 @@ export const ERROR_CODES = [
   'deserialization-failed',
   'serialization-failed',
   'processing-failed',
+  'handler-failed',
   'production-failed',
   'timestamp-invalid',
   'suppress-buffer-full',

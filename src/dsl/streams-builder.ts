@@ -68,20 +68,24 @@ export class StreamsBuilder {
    *
    * A topic may be read twice with the same options; the records are read once.
    *
-   * @param topic - the topic, or several that are read as one
+   * A regular expression reads every topic whose whole name it matches when the application starts;
+   * topics made later are read from its next start on.
+   *
+   * @param topic - the topic, or several that are read as one, or a regular expression
    * @param options - `key`, `value`, `timestamp`, `offsetReset`, `name`
    * @throws TypeError when a topic is already read with other options
    * @see org.apache.kafka.streams.Consumed
    * @example
    * ```ts
    * builder.stream('access-log', { value: text, timestamp: ({ value }) => parseTime(value) })
+   * builder.stream(/sensor-\d+/, { value: text, name: 'sensors' })
    * ```
    */
   stream<K = Uint8Array | null, V = Uint8Array | null>(
-    topic: string | readonly string[],
+    topic: string | readonly string[] | RegExp,
     options: SourceOptions<K, V> = {},
   ): KStream<K, V, 'key' | 'value' | 'partitioned'> {
-    const call = `stream(${typeof topic === 'string' ? show(topic) : '...'})`
+    const call = `stream(${topic instanceof RegExp ? topic : typeof topic === 'string' ? show(topic) : '...'})`
     checkOptions(options, call, SOURCE_OPTIONS)
     return new KStream(this.#read(topic, options, call))
   }
@@ -147,15 +151,17 @@ export class StreamsBuilder {
 
   /** The source that reads these topics so, the one there is or a new one. */
   #read<K, V, KOut = K, VOut = V>(
-    topic: string | readonly string[],
+    topic: string | readonly string[] | RegExp,
     options: SourceOptions<K, V>,
     call: string,
   ): Place<KOut, VOut> {
-    const topics = checkTopics(topic, call)
+    const isPattern = topic instanceof RegExp
+    const topics = isPattern ? [String(topic)] : checkTopics(topic, call)
     checkSourceOptions(options, call)
     const node = {
       kind: 'source',
       topics,
+      ...(isPattern ? { pattern: checkPattern(topic, call) } : {}),
       keySerde: options.key ?? bytes,
       valueSerde: options.value ?? bytes,
       timestamp: (options.timestamp ?? null) as SourceNode['timestamp'],
@@ -177,7 +183,7 @@ export class StreamsBuilder {
     const { operators } = this.#graph
     const taken =
       name === undefined
-        ? operators.derive(node.topics.join('-'), call)
+        ? operators.derive(node.topics.map(nameOfTopic).join('-'), call)
         : operators.take(name, call)
     const source = { ...node, name: taken }
     this.#graph.add(() => source)
@@ -234,4 +240,18 @@ function checkSourceOptions<K, V>(options: SourceOptions<K, V>, call: string): v
       `option offsetReset of ${call} is ${show(offsetReset)}; pass 'earliest' or 'latest'`,
     )
   }
+}
+
+/** A pattern keeps no position between two uses. */
+function checkPattern(pattern: RegExp, call: string): RegExp {
+  if (!pattern.global && !pattern.sticky) return pattern
+  throw new TypeError(
+    `topic of ${call} is ${String(pattern)}; leave out the flags g and y, a pattern matches whole names`,
+  )
+}
+
+/** What a source is called after: its topic, or what of its pattern can be in a name. */
+function nameOfTopic(topic: string): string {
+  const readable = topic.replace(/[^A-Za-z0-9_-]+/g, '-').replace(/^-+|-+$/g, '')
+  return topic.startsWith('/') ? readable || 'pattern' : topic
 }

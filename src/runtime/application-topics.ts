@@ -15,6 +15,7 @@ import type { LogClient, NewTopic } from '../client/client.ts'
 import { StreamsError } from '../errors.ts'
 import { subTopologies, wholeTopology } from '../topology/sub-topologies.ts'
 import type { SubTopology, Topology } from '../topology/topology.ts'
+import { matchPatterns } from './source-patterns.ts'
 import type { TaskDescription } from './task.ts'
 
 /** Segments of repartition topics: small, because they are purged behind the reader. */
@@ -71,6 +72,15 @@ export function changelogName(applicationId: string, store: string): string {
   return `${applicationId}-${store}-changelog`
 }
 
+/** What the topics of an application depend on besides its topology. */
+export interface TopicOptions {
+  readonly applicationId: string
+  /** True to run the whole topology as one task for each partition. */
+  readonly isSingleTask?: boolean | undefined
+  /** Topics of dead letters, created when they are not there. */
+  readonly deadLetters: readonly string[]
+}
+
 /**
  * Finds, checks and creates the topics of an application.
  *
@@ -78,14 +88,14 @@ export function changelogName(applicationId: string, store: string): string {
  */
 export async function prepareTopics(
   client: LogClient,
-  topology: Topology,
-  applicationId: string,
-  isSingleTask = false,
+  program: Topology,
+  { applicationId, isSingleTask = false, deadLetters }: TopicOptions,
 ): Promise<ApplicationTopics> {
-  const parts = subTopologies(topology)
   const existing = new Map(
     (await client.describeTopics()).map((topic) => [topic.topic, topic.partitions.length]),
   )
+  const topology = matchPatterns(program, [...existing.keys()], applicationId)
+  const parts = subTopologies(topology)
   const counts = partitionCounts(topology, parts, existing)
   checkCoPartitioning(topology, counts)
 
@@ -110,6 +120,10 @@ export async function prepareTopics(
     for (const topic of subTopology.sinkTopics) {
       if (!owned.has(topic) && !existing.has(topic)) wanted.push({ topic, partitions })
     }
+  }
+  for (const topic of deadLetters) {
+    if (existing.has(topic) || wanted.some((other) => other.topic === topic)) continue
+    wanted.push({ topic, partitions: 1 })
   }
   await createMissing(client, wanted, existing)
   return new ApplicationTopics(applicationId, topology, tasks, existing)

@@ -21,6 +21,7 @@ import { TaskState } from '../state/task-state.ts'
 import type { SourceNode, Topology } from '../topology/topology.ts'
 import { type ApplicationTopics, prepareTopics } from './application-topics.ts'
 import type { CommitStep } from './commit.ts'
+import { deadLetterTopics } from './handlers.ts'
 import type { Metrics } from './metrics.ts'
 import type { CheckedOptions } from './options.ts'
 import { Output } from './output.ts'
@@ -71,7 +72,10 @@ async function openTasks(
   const { log, applicationId, clock, guarantee, transactionTimeoutMs } = options
   const { metrics } = hooks
   // 1. topics
-  const topics = await prepareTopics(log, topology, applicationId, hooks.isSingleTask)
+  const { handlers } = options
+  const { isSingleTask } = hooks
+  const deadLetters = deadLetterTopics(handlers)
+  const topics = await prepareTopics(log, topology, { applicationId, isSingleTask, deadLetters })
   // 2. state
   const states: TaskState[] = []
   const closeStates = async () => {
@@ -92,7 +96,8 @@ async function openTasks(
     // 5. restore
     for (const [index, description] of topics.tasks.entries()) {
       const state = states[index] as TaskState
-      tasks.push(new Task({ description, applicationId, state, topics, output, metrics, clock }))
+      const around = { applicationId, state, topics, output, metrics, clock, handlers }
+      tasks.push(new Task({ description, ...around }))
     }
     const start = clock.monotonic()
     metrics.recordsRestored += await restoreTasks(log, tasks)

@@ -7,12 +7,13 @@ import { type Duration, milliseconds } from '../duration.ts'
 import type { FileSystem } from '../file-system.ts'
 import { NodeFileSystem } from '../node-file-system.ts'
 import type { StorageKind } from '../state/store.ts'
+import { checkHandlers, type HandlerOptions, type Handlers } from './handlers.ts'
 
 /** What a crash may do to results: nothing, or processing some records again. */
 export type Guarantee = 'exactly-once' | 'at-least-once'
 
 /** How an application runs. Durations are milliseconds or text such as `'100ms'`, `'5m'`. */
-export interface StreamsOptions {
+export interface StreamsOptions extends HandlerOptions {
   /**
    * Names the application on the log: its committed offsets, its transactions, and the prefix of
    * its internal topics. Letters, digits, `.`, `_` and `-`.
@@ -66,6 +67,7 @@ export interface CheckedOptions {
   readonly handleSignals: boolean
   readonly clock: Clock
   readonly fileSystem: FileSystem
+  readonly handlers: Handlers
 }
 
 const KNOWN: Readonly<Record<keyof StreamsOptions, true>> = {
@@ -82,6 +84,10 @@ const KNOWN: Readonly<Record<keyof StreamsOptions, true>> = {
   handleSignals: true,
   clock: true,
   fileSystem: true,
+  onDeserializationError: true,
+  onProcessingError: true,
+  onProductionError: true,
+  onDrop: true,
 }
 
 const STORE_BYTES = 64 * 1024 * 1024
@@ -129,6 +135,7 @@ export function checkOptions(options: StreamsOptions): CheckedOptions {
     handleSignals: options.handleSignals ?? true,
     clock: options.clock ?? systemClock,
     fileSystem: options.fileSystem ?? new NodeFileSystem(),
+    handlers: checkHandlers(options),
   }
 }
 

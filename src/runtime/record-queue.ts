@@ -6,6 +6,8 @@
  *
  * Invariants:
  * - Records leave in offset order, each once; control, aborted and already processed ones never.
+ * - One that cannot be read fails where it is decoded; with a handler it stays in its place, with a
+ *   negative time, so that the handler is asked when all before it are processed.
  * - `position` is the next offset to fetch; `committable` the next offset to process.
  * - Nothing at or beyond `endOffset` is taken.
  */
@@ -62,7 +64,20 @@ export interface RecordQueueOptions {
   /** True for a topic that the application owns. */
   readonly isInternal: boolean
   readonly metrics: Metrics
+  /** Which records that cannot be processed stay in their place, for a handler to be asked there. */
+  readonly keeps: { readonly unreadable: boolean; readonly timeless: boolean }
 }
+
+/** Why a record in the queue cannot be processed: it cannot be read, or has no time. */
+export interface Refusal {
+  readonly reason: 'deserialization' | 'invalid-timestamp'
+  readonly error: StreamsError | null
+  /** The timestamp the log keeps. */
+  readonly timestamp: number
+}
+
+/** The time of a record that cannot be processed: before all others, so that it holds none back. */
+const REFUSED_TIME = -1
 
 export class RecordQueue {
   readonly topic: string
@@ -79,6 +94,8 @@ export class RecordQueue {
   bufferedBytes = 0
 
   readonly #metrics: Metrics
+  readonly #keeps: RecordQueueOptions['keeps']
+  readonly #refusals = new Map<QueuedRecord, Refusal>()
   readonly #fetched: FetchedPartition[] = []
   readonly #batches = new CommittedBatches('read-committed')
   /** True while the batch cursor stands in a batch that has more records. */
@@ -97,6 +114,7 @@ export class RecordQueue {
     this.partitionTime = options.partitionTime
     this.endOffset = options.endOffset
     this.#metrics = options.metrics
+    this.#keeps = options.keeps
     this.#committable = options.position
     this.#decodedTo = options.position
   }
@@ -172,7 +190,22 @@ export class RecordQueue {
     this.#chunk = chunk
     this.#head = 0
     if (chunk.length === 0) this.#committable = this.#decodedTo
-    return chunk
+    return this.#refusals.size === 0
+      ? chunk
+      : chunk.filter(({ timestamp }) => timestamp !== REFUSED_TIME)
+  }
+
+  /** Why the record at the head, whose time is negative, cannot be processed. */
+  takeRefusal(record: QueuedRecord): Refusal {
+    const refusal = this.#refusals.get(record) as Refusal
+    this.#refusals.delete(record)
+    return refusal
+  }
+
+  #refuse(reader: BatchReader, reason: Refusal['reason'], error: Refusal['error']): QueuedRecord {
+    const record = new QueuedRecord(reader, null, null, REFUSED_TIME)
+    this.#refusals.set(record, { reason, error, timestamp: reader.timestamp })
+    return record
   }
 
   /** Moves to the next visible batch, through as many fetches as that takes. */
@@ -203,13 +236,16 @@ export class RecordQueue {
       const timestamp = this.#eventTime(reader, key, value)
       if (timestamp < 0) {
         if (source.timestamp === null) throw noTime(source.name, timestamp)
+        if (this.#keeps.timeless) return this.#refuse(reader, 'invalid-timestamp', null)
         this.#metrics.drop('invalid-timestamp', source.name)
         return null
       }
       if (timestamp > this.partitionTime) this.partitionTime = timestamp
       return new QueuedRecord(reader, key, value, timestamp)
     } catch (cause) {
-      throw this.#unreadable(part, reader.offset, cause)
+      const error = this.#unreadable(part, reader.offset, cause)
+      if (part === 'timestamp' || !this.#keeps.unreadable) throw error
+      return this.#refuse(reader, 'deserialization', error)
     }
   }
 

@@ -20,11 +20,13 @@ import type { ObservedTime, RecordMetadata } from '../topology/processor.ts'
 import type { SourceNode, SubTopology } from '../topology/topology.ts'
 import type { ApplicationTopics } from './application-topics.ts'
 import { decodeTaskTime, encodeTaskTime } from './commit-metadata.ts'
+import type { Handlers } from './handlers.ts'
 import type { Metrics } from './metrics.ts'
 import type { Output } from './output.ts'
 import { isScheduleName, Punctuations } from './punctuation.ts'
 import { type QueuedRecord, RecordQueue } from './record-queue.ts'
 import { sink } from './sink.ts'
+import { TaskFailures } from './task-failures.ts'
 import { buildTaskGraph, type SourceEntry, type TaskGraph } from './task-graph.ts'
 import type { TaskSurroundings } from './task-node.ts'
 
@@ -44,6 +46,7 @@ export interface TaskOptions {
   readonly output: Output
   readonly metrics: Metrics
   readonly clock: Clock
+  readonly handlers: Handlers
 }
 
 /** A source partition of a task, with the offset the group has committed. */
@@ -86,9 +89,16 @@ export class Task {
   #committed: number[] = []
   readonly #punctuations = new Punctuations()
   #commitRequested = false
+  readonly #failures: TaskFailures
 
   constructor(options: TaskOptions) {
     this.#options = options
+    this.#failures = new TaskFailures({
+      ...options,
+      taskId: options.description.id,
+      source: () => this.#current,
+      metadata: () => this.#metadata(),
+    })
     this.id = options.description.id
     this.partition = options.description.partition
     this.state = options.state
@@ -147,6 +157,7 @@ export class Task {
         endOffset,
         isInternal,
         metrics,
+        keeps: this.#failures.keeps,
       })
     })
     this.#committed = starts.map(({ committed }) => committed.offset)
@@ -217,6 +228,7 @@ export class Task {
     this.#current = record
     this.#currentQueue = queue
     if (record.timestamp > this.#streamTime) this.#streamTime = record.timestamp
+    else if (record.timestamp < 0) return this.#failures.refused(queue, record)
     return entry.node.forward(record)
   }
 
@@ -367,7 +379,7 @@ export class Task {
   }
 
   #surroundings(): TaskSurroundings {
-    const { applicationId, clock, metrics, description } = this.#options
+    const { applicationId, clock, description } = this.#options
     return {
       applicationId,
       taskId: description.id,
@@ -376,10 +388,8 @@ export class Task {
       streamTime: () => this.#streamTime,
       metadata: () => this.#metadata(),
       current: () => this.#current,
-      drop: (reason, node) => metrics.drop(reason, node),
-      failed: (error) => {
-        throw error
-      },
+      drop: this.#failures.drop,
+      failed: this.#failures.failed,
       schedule: (node, interval, type, callback) => {
         const intervalMs = scheduleMs(interval, type, node.nodeName)
         return this.#punctuations.add(node, { intervalMs, type, now: clock.now() }, callback)

@@ -19,6 +19,7 @@ import { NO_HEADERS, type RecordHeaders } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
 import { type Application, openApplication } from '../runtime/application.ts'
 import type { CommitStep } from '../runtime/commit.ts'
+import { HANDLER_OPTIONS, type HandlerOptions } from '../runtime/handlers.ts'
 import { type DroppedCounts, Metrics, type StreamsMetrics } from '../runtime/metrics.ts'
 import { type CheckedOptions, checkOptions, type Guarantee } from '../runtime/options.ts'
 import type { StateStore, StorageKind } from '../state/store.ts'
@@ -26,7 +27,7 @@ import type { Topology } from '../topology/topology.ts'
 import { TestClock } from './test-clock.ts'
 
 /** How a topology is run in a test. */
-export interface TopologyTestDriverOptions {
+export interface TopologyTestDriverOptions extends HandlerOptions {
   /**
    * Partitions of all source topics, or of topics by name. Default 1. A topic named here exists,
    * source or not: a sink that chooses its topic for each record needs that.
@@ -107,7 +108,7 @@ export class TopologyTestDriver {
   private constructor(topology: Topology, options: TopologyTestDriverOptions) {
     this.clock = new TestClock(options.now ?? 0)
     this.log = embedded({ clock: this.clock, retention: Number.MAX_SAFE_INTEGER })
-    this.#topology = topology
+    this.#topology = options.singleTask ? withoutCounts(topology) : topology
     this.#singleTask = options.singleTask ?? false
     this.#options = checkOptions({
       applicationId: options.applicationId ?? 'test',
@@ -118,6 +119,7 @@ export class TopologyTestDriver {
       stateDirectory: options.stateDirectory ?? 'memory',
       saveInterval: 0,
       handleSignals: false,
+      ...Object.fromEntries(HANDLER_OPTIONS.map((name) => [name, options[name]])),
     })
   }
 
@@ -130,7 +132,9 @@ export class TopologyTestDriver {
     await driver.log.open()
     const { partitions = 1 } = options
     const owned = new Set(topology.repartitionTopics.map(({ name }) => name))
-    const sources = topology.nodes.flatMap((node) => (node.kind === 'source' ? node.topics : []))
+    const sources = topology.nodes.flatMap((node) =>
+      node.kind === 'source' && node.pattern === undefined ? node.topics : [],
+    )
     const named = typeof partitions === 'number' ? [] : Object.keys(partitions)
     await driver.log.admin.createTopics(
       [...new Set([...sources, ...named])]
@@ -240,6 +244,15 @@ export class TopologyTestDriver {
       },
     })
   }
+}
+
+/** In one task, repartition topics have as many partitions as the sources: the counts given do not hold. */
+function withoutCounts(topology: Topology): Topology {
+  const repartitionTopics = topology.repartitionTopics.map(({ name }) => ({
+    name,
+    partitions: null,
+  }))
+  return { ...topology, repartitionTopics }
 }
 
 /** Writes records into a source topic and lets the topology process them. */

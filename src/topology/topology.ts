@@ -35,7 +35,10 @@ export type Partitioner<K, V> = (record: StreamRecord<K, V>, partitions: number)
 export interface SourceNode {
   readonly kind: 'source'
   readonly name: string
+  /** Names; of a source by pattern the pattern as text alone, until the application starts. */
   readonly topics: readonly string[]
+  /** Matches whole names of the topics that are read. Without flags `g` and `y`. */
+  readonly pattern?: RegExp
   readonly keySerde: Serde<unknown>
   readonly valueSerde: Serde<unknown>
   readonly timestamp: TimestampExtractor<unknown, unknown> | null

@@ -64,7 +64,8 @@ function checkNodes(nodes: readonly TopologyNode[], stores: ReadonlySet<string>)
   }
 }
 
-function checkSource({ name, topics }: SourceNode): void {
+function checkSource({ name, topics, pattern }: SourceNode): void {
+  if (pattern !== undefined) return
   if (topics.length === 0) throw new TypeError(`source '${name}' has no topics; name at least one`)
   for (const topic of topics) checkName(topic, `topic of source '${name}'`)
 }
@@ -118,6 +119,7 @@ function checkTopics({ nodes, repartitionTopics, coPartitioning }: TopologyParts
       readBy.set(topic, node.name)
     }
   }
+  checkPatterns(nodes)
   const internal = new Set<string>()
   for (const { name } of repartitionTopics) {
     if (internal.has(name)) throw new TypeError(`two repartition topics are named '${name}'`)
@@ -133,5 +135,38 @@ function checkTopics({ nodes, repartitionTopics, coPartitioning }: TopologyParts
       if (!readBy.has(topic))
         throw new TypeError(`${operator} names topic '${topic}', which no source reads`)
     }
+  }
+  checkOwnCounts(repartitionTopics, coPartitioning)
+}
+
+/** A topic read by name must not be read by pattern too; two patterns are compared at start. */
+function checkPatterns(nodes: readonly TopologyNode[]): void {
+  const sources = nodes.filter((node) => node.kind === 'source')
+  for (const { name, pattern } of sources) {
+    if (pattern === undefined) continue
+    for (const other of sources) {
+      if (other.pattern !== undefined) continue
+      const topic = other.topics.find((one) => pattern.exec(one)?.[0] === one)
+      if (topic === undefined) continue
+      throw new TypeError(
+        `source '${name}' reads ${String(pattern)}, which matches topic '${topic}' of source '${other.name}'; make the pattern narrower, or read the topic with it alone`,
+      )
+    }
+  }
+}
+
+/** Counts given to repartition topics that are joined must be equal; others are known at start. */
+function checkOwnCounts(
+  repartitionTopics: TopologyParts['repartitionTopics'],
+  coPartitioning: TopologyParts['coPartitioning'],
+): void {
+  const counts = new Map(repartitionTopics.map(({ name, partitions }) => [name, partitions]))
+  for (const { topics, operator } of coPartitioning) {
+    const given = topics.filter((topic) => typeof counts.get(topic) === 'number')
+    if (new Set(given.map((topic) => counts.get(topic))).size < 2) continue
+    const listed = given.map((topic) => `'${topic}' with ${counts.get(topic)}`).join(' and ')
+    throw new TypeError(
+      `${operator} joins repartition topic ${listed} partitions; give them the same number`,
+    )
   }
 }
