@@ -79,6 +79,15 @@ export type {
   ToTableOptions,
 } from './dsl/stream-options.ts'
 export { type SourceOptions, StreamsBuilder, type TableOptions } from './dsl/streams-builder.ts'
+export {
+  type SuppressBounds,
+  type Suppressed,
+  type SuppressOptions,
+  type UntilTimeLimit,
+  type UntilWindowCloses,
+  untilTimeLimit,
+  untilWindowCloses,
+} from './dsl/suppressed.ts'
 export type { TableStepOptions } from './dsl/table-verbs.ts'
 export { TimeWindowedKStream } from './dsl/time-windowed-k-stream.ts'
 export {

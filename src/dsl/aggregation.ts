@@ -4,7 +4,11 @@
  */
 import { aggregate } from '../operators/aggregate.ts'
 import type { Emission, Fold } from '../operators/emission.ts'
-import { type SessionFold, sessionAggregate } from '../operators/session-aggregate.ts'
+import {
+  type SessionFold,
+  sessionAggregate,
+  sessionCloseLagMs,
+} from '../operators/session-aggregate.ts'
 import { slidingAggregate } from '../operators/sliding-aggregate.ts'
 import { windowAggregate, windowEnd } from '../operators/window-aggregate.ts'
 import type { Serde } from '../record/serde.ts'
@@ -140,7 +144,7 @@ function addSlidingAggregation<K, V, A>(
   })
   const key = windowed(keySerde, differenceMs)
   const placed = { ...place, node: name, lineage, key, value, rekeyed: false }
-  return { place: { ...placed, closeDelayMs: graceMs }, rows }
+  return { place: { ...placed, closeDelayMs: graceMs + 1 }, rows }
 }
 
 /** Adds an aggregation by sessions. `place` has the key's serde. */
@@ -153,7 +157,8 @@ export function addSessionAggregation<K, V, A>(
   const { basics, emit, name, lineage, value, store } = prepare(place, plan, true)
   const { gapMs, graceMs } = windows
   const keySerde = place.key as Serde<K>
-  const retentionMs = retentionOf(store, gapMs + graceMs, plan.call)
+  const leastMs = retentionOf(store, gapMs + graceMs, plan.call)
+  const retentionMs = emit === 'close' ? leastMs + sessionCloseLagMs(windows) + 1 : leastMs
   const rows = place.graph.addStore({
     kind: 'session',
     ...basics,
@@ -169,7 +174,7 @@ export function addSessionAggregation<K, V, A>(
   })
   const key = sessionWindowed(keySerde)
   const placed = { ...place, node: name, lineage, key, value, rekeyed: false }
-  return { place: { ...placed, closeDelayMs: gapMs + graceMs }, rows }
+  return { place: { ...placed, closeDelayMs: gapMs + graceMs + 1 }, rows }
 }
 
 /** A store has at most about this many buckets: each is an entry in memory and a key at its opening. */

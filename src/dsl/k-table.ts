@@ -30,6 +30,7 @@ import type {
 } from './serde-options.ts'
 import { type StoreOptions, storeBasics } from './store-options.ts'
 import type { GroupOptions } from './stream-options.ts'
+import { addSuppression, type Suppressed, type SuppressOptions } from './suppressed.ts'
 import {
   addTableStep,
   joinTables,
@@ -75,6 +76,28 @@ export class KTable<K, V, Has extends TableTraits = never> {
   get storeName(): string | null {
     const { store } = this.view
     return store?.kept === true ? store.definition.name : null
+  }
+
+  /**
+   * Holds changes back, so that of each row fewer leave: until its window closes, or for a time.
+   *
+   * Who joins the result meets the row that was sent last.
+   *
+   * @param suppressed - `untilWindowCloses()` (of tables of windows only) or `untilTimeLimit('10s')`
+   * @param options - `name`, `store` (of what is held back), `value`
+   * @throws TypeError when it is to wait for windows to close and the table has none
+   * @see org.apache.kafka.streams.kstream.KTable#suppress
+   * @example
+   * ```ts
+   * hits.groupByKey().windowedBy(tumbling('1m')).count().suppress(untilWindowCloses()).toStream().to('final')
+   * ```
+   */
+  suppress(
+    suppressed: Suppressed<K>,
+    ...[options]: OptionsArgument<SuppressOptions & ValueOption<V, Has>>
+  ): KTable<K, V, Has | 'value'> {
+    const { place, view } = addSuppression<K, V>(this, suppressed, options)
+    return new KTable(place, view)
   }
 
   /**

@@ -1,5 +1,5 @@
 /**
- * Closing: hands on the rows of windows when stream time has passed their end by the grace.
+ * Closing: when stream time has passed the end of windows by the grace, has their rows sent on.
  *
  * Journey: a window aggregate that emits on close tells it that its time moved; the rows go to the
  * operators below, each once.
@@ -9,59 +9,93 @@
  * window nor forgets one. (Kafka Streams sends after it has written the record that closes windows,
  * and loses those that expire by that write; here they leave before it.)
  *
+ * Finding the rows costs a look at the store, so where windows end at any millisecond they are sent
+ * together: with the commit, or before time has moved so far that the first of them would expire.
+ *
  * Invariants:
- * - Rows leave by window start, then key bytes.
- * - Called before the record that moved the time is written.
+ * - `advance` is called before the record that moved the time is written.
+ * - At a commit everything that has closed is sent.
  */
-import type { PromiseOrValue, RecordHeaders } from '../record/record.ts'
+import { NO_HEADERS, type PromiseOrValue, type RecordHeaders } from '../record/record.ts'
 import type { Windowed } from '../record/windowed.ts'
 import type { WindowStore } from '../state/store.ts'
 import type { Change, ObservedTime, ProcessorContext } from '../topology/processor.ts'
 
-export interface ClosingOptions<K, A> {
-  readonly context: ProcessorContext<Windowed<K>, Change<A>>
-  readonly store: WindowStore<K, A>
+export interface ClosingOptions {
   readonly time: ObservedTime
-  /** From the start of a window to its end. */
-  readonly sizeMs: number
   /** How far time must be past the end of a window. */
   readonly delayMs: number
-  /** Windows start at multiples of this. */
-  readonly stepMs: number
+  /** How far time may move on before what has closed must be sent. */
+  readonly lagMs: number
+  /** Where no window ends between `closed` and the answer, the answer; absent: ends anywhere. */
+  readonly nextEnd?: (closed: number) => number
+  /** Sends the rows of windows with `after < end <= upTo`. */
+  readonly send: (after: number, upTo: number, headers: RecordHeaders) => PromiseOrValue<void>
 }
 
-export class Closing<K, A> {
-  readonly #options: ClosingOptions<K, A>
+export class Closing {
+  readonly #options: ClosingOptions
   /** Windows that end here or before are sent. */
-  #closedUpTo: number
-  /** No window that is not sent ends before this. */
-  #nextEnd = Number.NEGATIVE_INFINITY
+  #sentUpTo: number
+  /** Nothing has to be sent while this end has not closed. */
+  #next = Number.NEGATIVE_INFINITY
+  #headers: RecordHeaders = NO_HEADERS
 
-  constructor(options: ClosingOptions<K, A>) {
+  constructor(options: ClosingOptions) {
     const { time, delayMs } = options
     this.#options = options
-    this.#closedUpTo = time.max < 0 ? Number.NEGATIVE_INFINITY : time.max - delayMs
+    this.#sentUpTo = time.max < 0 ? Number.NEGATIVE_INFINITY : time.max - delayMs
   }
 
-  /** Sends what has closed by now. `headers` are those of the record that moved the time. */
-  advance(headers: RecordHeaders): PromiseOrValue<void> {
-    const { context, store, time, sizeMs, delayMs, stepMs } = this.#options
-    const closed = time.max - delayMs
-    if (closed < this.#nextEnd || closed <= this.#closedUpTo) return
-    const from = this.#closedUpTo - sizeMs + 1
-    this.#closedUpTo = closed
-    this.#nextEnd = (Math.floor((closed - sizeMs) / stepMs) + 1) * stepMs + sizeMs
-    return store.visitWindows(
-      from,
-      closed - sizeMs,
-      (key, start, after, timestamp) =>
-        context.forward({
-          key: { key, start, end: start + sizeMs },
-          value: { before: null, after },
-          timestamp,
-          headers,
-        }),
-      context.valuesEscape,
-    )
+  /** Windows that end here or before are closed. */
+  get #closed(): number {
+    return this.#options.time.max - this.#options.delayMs
   }
+
+  /** Time moved; `headers` are those of the record that moved it, and of the rows it closes. */
+  advance(headers: RecordHeaders): PromiseOrValue<void> {
+    if (this.#options.lagMs > 0) this.#headers = headers
+    if (this.#closed >= this.#next) return this.#send(headers)
+  }
+
+  /** At a commit: sends what has closed since. */
+  flush(): PromiseOrValue<void> {
+    if (this.#options.lagMs > 0 && this.#options.time.max >= 0) return this.#send(this.#headers)
+  }
+
+  #send(headers: RecordHeaders): PromiseOrValue<void> {
+    const closed = this.#closed
+    const after = this.#sentUpTo
+    if (closed <= after) return
+    const { nextEnd, lagMs, send } = this.#options
+    this.#sentUpTo = closed
+    this.#next = nextEnd === undefined ? closed + lagMs + 1 : nextEnd(closed)
+    return send(after, closed, headers)
+  }
+}
+
+/** Sends the rows of windows of one size with `after < end <= upTo`, by start, then key bytes. */
+export function sendWindows<K, A>(
+  place: {
+    readonly context: ProcessorContext<Windowed<K>, Change<A>>
+    readonly store: Pick<WindowStore<K, A>, 'visitWindows'>
+    readonly sizeMs: number
+    readonly headers: RecordHeaders
+  },
+  after: number,
+  upTo: number,
+): PromiseOrValue<void> {
+  const { context, store, sizeMs, headers } = place
+  return store.visitWindows(
+    after - sizeMs + 1,
+    upTo - sizeMs,
+    (key, start, row, timestamp) =>
+      context.forward({
+        key: { key, start, end: start + sizeMs },
+        value: { before: null, after: row },
+        timestamp,
+        headers,
+      }),
+    context.valuesEscape,
+  )
 }

@@ -19,12 +19,21 @@ import { inOrder } from '../record/when.ts'
 import type { Windowed } from '../record/windowed.ts'
 import type { Session, SessionStore } from '../state/store.ts'
 import type { Change, ObservedTime, Processor, ProcessorContext } from '../topology/processor.ts'
+import { Closing } from './closing.ts'
 import type { Emission } from './emission.ts'
 
 /** Sessions end when their key is quiet for longer than the gap. */
 export interface SessionWindows {
   readonly gapMs: number
   readonly graceMs: number
+}
+
+/**
+ * Of sessions that are sent when they close: how far stream time may move on before they must be.
+ * Their store keeps them for that much longer.
+ */
+export function sessionCloseLagMs({ gapMs, graceMs }: SessionWindows): number {
+  return Math.floor((gapMs + graceMs) / 4)
 }
 
 /** What becomes of values and of sessions that meet. */
@@ -66,6 +75,7 @@ class SessionAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A
   #store!: SessionStore<K, A>
   #time!: ObservedTime
   #copies = false
+  #closing: Closing | null = null
 
   constructor(options: SessionAggregateOptions<K, V, A>) {
     this.#options = options
@@ -79,12 +89,41 @@ class SessionAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A
     this.#copies = context.valuesEscape
     this.#store = context.store(this.#options.store)
     this.#time = context.observedTime()
+    if (this.#options.emit !== 'close') return
+    this.#closing = new Closing({
+      time: this.#time,
+      // A record as far from the end as the gap belongs to it still.
+      delayMs: this.#graceMs + this.#gapMs + 1,
+      lagMs: sessionCloseLagMs(this.#options.windows),
+      send: (after, upTo, headers) =>
+        this.#store.visitSessions(
+          after + 1,
+          upTo,
+          (key, { start, end, value }) =>
+            context.forward({
+              key: { key, start, end },
+              value: { before: null, after: value },
+              timestamp: end,
+              headers,
+            }),
+          this.#copies,
+        ),
+    })
   }
 
   process(record: StreamRecord<K, V>): PromiseOrValue<void> {
     const { key, timestamp } = record
     if (key === null) return this.#context.drop('null-key', record)
-    if (timestamp > this.#time.max) this.#time.max = timestamp
+    if (timestamp > this.#time.max) {
+      this.#time.max = timestamp
+      const closing = this.#closing?.advance(record.headers)
+      if (closing instanceof Promise) return closing.then(() => this.#foldInto(record))
+    }
+    return this.#foldInto(record)
+  }
+
+  #foldInto(record: StreamRecord<K, V>): PromiseOrValue<void> {
+    const { key, timestamp } = record
     const earliest = this.#earliestEnd(timestamp)
     const found = this.#store.find(key, earliest, timestamp + this.#gapMs)
     return found instanceof Promise
@@ -186,6 +225,7 @@ class SessionAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A
   }
 
   flush(): PromiseOrValue<void> {
+    if (this.#closing !== null) return this.#closing.flush()
     if (this.#options.emit !== 'commit') return
     return this.#store.forEachChanged(
       (key, { start, end }, { before, after }) => this.#forward({ key, start, end }, before, after),

@@ -22,6 +22,7 @@ import { inOrder } from '../record/when.ts'
 import type { Windowed } from '../record/windowed.ts'
 import type { SlidingStore, WindowRow } from '../state/store.ts'
 import type { Change, ObservedTime, Processor, ProcessorContext } from '../topology/processor.ts'
+import { Closing, sendWindows } from './closing.ts'
 import type { Emission, Fold } from './emission.ts'
 
 /** Windows around the records themselves. */
@@ -64,6 +65,7 @@ class SlidingAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A
   #store!: SlidingStore<K, A>
   #time!: ObservedTime
   #copies = false
+  #closing: Closing | null = null
 
   constructor(options: SlidingAggregateOptions<K, V, A>) {
     this.#options = options
@@ -77,13 +79,33 @@ class SlidingAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A
     this.#copies = context.valuesEscape
     this.#store = context.store(this.#options.store)
     this.#time = context.observedTime()
+    if (this.#options.emit !== 'close') return
+    const sizeMs = this.#differenceMs
+    this.#closing = new Closing({
+      time: this.#time,
+      // Its last millisecond is inside a window: it takes records until time is past it.
+      delayMs: this.#graceMs + 1,
+      // The store keeps a window for as long after its end, and no window ends later than that.
+      lagMs: Math.max(0, sizeMs - 1),
+      send: (after, upTo, headers) =>
+        sendWindows({ context, store: this.#store, sizeMs, headers }, after, upTo),
+    })
   }
 
   process(record: StreamRecord<K, V>): PromiseOrValue<void> {
     const { key, timestamp } = record
     if (key === null) return this.#context.drop('null-key', record)
     if (record.value === null) return this.#context.drop('null-value', record)
-    if (timestamp > this.#time.max) this.#time.max = timestamp
+    if (timestamp > this.#time.max) {
+      this.#time.max = timestamp
+      const closing = this.#closing?.advance(record.headers)
+      if (closing instanceof Promise) return closing.then(() => this.#foldInto(record))
+    }
+    return this.#foldInto(record)
+  }
+
+  #foldInto(record: StreamRecord<K, V>): PromiseOrValue<void> {
+    const { key, timestamp } = record
     if (timestamp + this.#differenceMs < this.#closed()) return this.#context.drop('late', record)
     const rows = this.#store.find(key, this.#earliestStart(timestamp), timestamp + 1)
     return rows instanceof Promise
@@ -224,6 +246,7 @@ class SlidingAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A
   }
 
   flush(): PromiseOrValue<void> {
+    if (this.#closing !== null) return this.#closing.flush()
     if (this.#options.emit !== 'commit') return
     return this.#store.forEachChanged(
       (key, start, { before, after, timestamp }) =>

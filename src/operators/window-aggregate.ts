@@ -19,7 +19,7 @@ import { inOrder } from '../record/when.ts'
 import type { Windowed } from '../record/windowed.ts'
 import type { Row, WindowStore } from '../state/store.ts'
 import type { Change, ObservedTime, Processor, ProcessorContext } from '../topology/processor.ts'
-import { Closing } from './closing.ts'
+import { Closing, sendWindows } from './closing.ts'
 import type { Emission, Fold } from './emission.ts'
 
 /** Windows of equal size that start at every multiple of the advance; tumbling: advance = size. */
@@ -98,7 +98,7 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
   #copies = false
   /** Of custom windows the last one met: many rows share it. */
   #lastWindow: Window | null = null
-  #closing: Closing<K, A> | null = null
+  #closing: Closing | null = null
 
   constructor(options: WindowAggregateOptions<K, V, A>) {
     this.#options = options
@@ -113,9 +113,15 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
     this.#time = context.observedTime()
     if (this.#options.emit !== 'close') return
     if ('windowsFor' in this.#windows) return
-    const { sizeMs, advanceMs: stepMs, graceMs: delayMs } = this.#windows
-    const [store, time] = [this.#store, this.#time]
-    this.#closing = new Closing({ context, store, time, sizeMs, delayMs, stepMs })
+    const { sizeMs, advanceMs, graceMs } = this.#windows
+    this.#closing = new Closing({
+      time: this.#time,
+      delayMs: graceMs,
+      lagMs: 0,
+      nextEnd: (closed) => (Math.floor((closed - sizeMs) / advanceMs) + 1) * advanceMs + sizeMs,
+      send: (after, upTo, headers) =>
+        sendWindows({ context, store: this.#store, sizeMs, headers }, after, upTo),
+    })
   }
 
   process(record: StreamRecord<K, V>): PromiseOrValue<void> {

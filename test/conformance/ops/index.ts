@@ -9,6 +9,7 @@ import { processors } from './processors.ts'
 import { sinks } from './sinks.ts'
 import { sources } from './sources.ts'
 import { stateless } from './stateless.ts'
+import { suppressions } from './suppress.ts'
 import { tables } from './tables.ts'
 import type { Translation } from './translation.ts'
 
@@ -20,5 +21,6 @@ export const TRANSLATIONS: readonly Translation[] = [
   ...aggregations,
   ...joins,
   ...processors,
+  ...suppressions,
   ...tables,
 ]
