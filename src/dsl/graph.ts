@@ -20,6 +20,7 @@ import type {
 } from '../topology/topology.ts'
 import { buildTopology } from '../topology/validate.ts'
 import type { KStream } from './k-stream.ts'
+import { NullKeys } from './null-keys.ts'
 import type { StreamTraits } from './serde-options.ts'
 
 /**
@@ -71,6 +72,8 @@ export interface Step {
 export class Graph {
   readonly operators: Names = new Names('operator')
   readonly storeNames: Names = new Names('store')
+  /** Where records without a key pass repartition topics. */
+  readonly nullKeys: NullKeys = new NullKeys()
   readonly #topicNames = new Names('repartition topic')
   readonly #nodes: (() => TopologyNode)[] = []
   readonly #stores: StoreDraft[] = []
@@ -184,7 +187,7 @@ export class Graph {
 
   build(): Topology {
     return buildTopology({
-      nodes: this.#nodes.map((node) => node()),
+      nodes: this.nullKeys.apply(this.#nodes.map((node) => node())),
       stores: this.#stores
         .filter(({ kept }) => kept)
         .map(({ definition, keepsBefore }) =>

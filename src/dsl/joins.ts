@@ -118,22 +118,8 @@ export function joinStreams<K, V, O, R>(
   const [leftName, rightName] = [`${name}-left`, `${name}-right`]
   const keepsLeft = verb !== 'join'
   const keepsRight = verb === 'outerJoin'
-  const own = ownPartitions(left, {
-    name: leftName,
-    call,
-    key,
-    value,
-    partitions,
-    keepsNullKeys: keepsLeft,
-  })
-  const other = ownPartitions(right, {
-    name: rightName,
-    call,
-    key,
-    value: otherValue,
-    partitions,
-    keepsNullKeys: keepsRight,
-  })
+  const own = ownPartitions(left, { name: leftName, call, key, value, partitions })
+  const other = ownPartitions(right, { name: rightName, call, key, value: otherValue, partitions })
   checkKeys(own.key, other.key, call)
   const topics = [...new Set([...own.topics, ...other.topics])]
   graph.addCoPartitioning(topics, call)
@@ -177,7 +163,7 @@ export function joinStreams<K, V, O, R>(
       ...unmatchedOf('left', keepsLeft),
     }),
     stores,
-    keepsKey: true,
+    keepsKey: unmatched === null,
   })
   const rightNode = graph.operators.derive(rightName, call)
   graph.addProcessor(rightNode, [other.node], {
@@ -191,8 +177,9 @@ export function joinStreams<K, V, O, R>(
       ...unmatchedOf('right', keepsRight),
     }),
     stores,
-    keepsKey: true,
+    keepsKey: unmatched === null,
   })
+  if (keepsLeft) graph.nullKeys.addJoin(name)
   const create = passThrough()
   graph.addProcessor(name, [leftNode, rightNode], { create, keepsKey: true, keepsValue: true })
   return { graph, node: name, lineage: name, topics, key, value: null, rekeyed: false }
@@ -289,11 +276,11 @@ export function joinTable<K, V, T, R>(
         key: serdeFor(undefined, place.key, call, 'key'),
         value: serdeFor(undefined, place.value, call, 'value'),
         partitions: options?.partitions,
-        keepsNullKeys: left,
       })
     : place
   checkKeys(input.key, table.key, call)
   graph.addCoPartitioning([...input.topics, ...table.topics], call)
+  if (left) graph.nullKeys.addJoin(name)
   graph.addProcessor(name, [input.node], {
     create: streamTableJoin({ rows: open, joiner, left }),
     stores,
@@ -311,7 +298,6 @@ function ownPartitions<K, V>(
     key: Serde<K>
     value: Serde<V>
     partitions: number | undefined
-    keepsNullKeys: boolean
   },
 ): Place<K, V> {
   return place.rekeyed ? repartitionThrough<K, V>(place, plan) : place

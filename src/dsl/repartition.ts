@@ -4,7 +4,6 @@
  *
  * Journey: upstream -> drop null keys -> sink -> [topic] -> source -> stateful operator.
  */
-import { dropNullKeys } from '../operators/transform.ts'
 import type { Serde } from '../record/serde.ts'
 import type { Partitioner, SinkNode, SourceNode } from '../topology/topology.ts'
 import type { Place } from './graph.ts'
@@ -18,7 +17,7 @@ export interface RepartitionPlan<K, V> {
   readonly value: Serde<V>
   readonly partitions?: number | undefined
   readonly partitioner?: Partitioner<K, V> | undefined
-  /** True for a left join, which keeps records without a key. */
+  /** True where what comes has no null keys to filter. */
   readonly keepsNullKeys?: boolean
 }
 
@@ -35,7 +34,7 @@ export function repartitionThrough<K, V>(
   if (!plan.keepsNullKeys) {
     upstream = graph.operators.derive(`${topic}-filter`, call)
     graph.addProcessor(upstream, [place.node], {
-      create: dropNullKeys(),
+      create: graph.nullKeys.addFilter(upstream),
       keepsKey: true,
       keepsValue: true,
     })

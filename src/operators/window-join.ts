@@ -10,12 +10,16 @@
  * - A result has the larger of the two timestamps, and the headers of the record that caused it.
  * - Matches leave in the order of the other side's time, then of its arrival.
  *
- * Follows KStreamKStreamJoin: null keys and null values are dropped and not kept. A record too old
- * for its own store still meets what the other side holds, and is then counted as `late`.
+ * Follows KStreamKStreamJoin: null keys and null values are dropped and not kept, but for a null key
+ * on a side of a left or outer join, which is handed on alone. A record too old for its own store
+ * still meets what the other side holds, and is then counted as `late`. What a left or outer join
+ * does with records that find no match is in unmatched.ts.
  */
 import type { PromiseOrValue, StreamRecord } from '../record/record.ts'
+import { when } from '../record/when.ts'
 import type { JoinStore } from '../state/store.ts'
 import type { ObservedTime, Processor, ProcessorContext } from '../topology/processor.ts'
+import { openUnmatched, type Unmatched, type UnmatchedOptions } from './unmatched.ts'
 
 export interface WindowJoinOptions<K, V, O, R> {
   /** The join's name: the sides share its stream time. */
@@ -25,7 +29,10 @@ export interface WindowJoinOptions<K, V, O, R> {
   /** The other side's record may be this much earlier, or later, than this side's. */
   readonly beforeMs: number
   readonly afterMs: number
-  readonly joiner: (own: V, other: O, key: K) => R
+  /** `other` is null for a record that found no match. */
+  readonly joiner: (own: V, other: O | null, key: K) => R
+  /** Of a left or outer join: where records of either side wait for their match. */
+  readonly unmatched?: UnmatchedOptions<K, R>
 }
 
 /** A new window join processor for each task. */
@@ -38,6 +45,43 @@ export function windowJoin<K, V, O, R>(
     let own: JoinStore<K, V>
     let other: JoinStore<K, O>
     let time: ObservedTime
+    let unmatched: Unmatched<K, V> | null = null
+
+    /** A result that nothing met: the record itself, joined with null. */
+    function alone({ key, value, timestamp, headers }: StreamRecord<K, V>): PromiseOrValue<void> {
+      return context.forward({ key, value: joiner(value, null, key), timestamp, headers })
+    }
+
+    /** Joins with all matches, then keeps the record; without any it may leave alone, or wait. */
+    function meet(record: StreamRecord<K, V>): PromiseOrValue<void> {
+      const { key, value, timestamp, headers } = record
+      let found = false
+      const forward = (match: O, matchTimestamp: number): PromiseOrValue<void> =>
+        context.forward({
+          key,
+          value: joiner(value, match, key),
+          timestamp: Math.max(timestamp, matchTimestamp),
+          headers,
+        })
+      const waiting = unmatched
+      const visit =
+        waiting === null
+          ? forward
+          : (match: O, matchTimestamp: number): PromiseOrValue<void> => {
+              found = true
+              const removed = waiting.matched(key, matchTimestamp)
+              return removed instanceof Promise
+                ? removed.then(() => forward(match, matchTimestamp))
+                : forward(match, matchTimestamp)
+            }
+      const from = Math.max(0, timestamp - beforeMs)
+      const met = other.fetch(key, from, timestamp + afterMs, visit)
+      if (waiting === null)
+        return met instanceof Promise ? met.then(() => keep(record)) : keep(record)
+      return when(met, () =>
+        when(found ? undefined : waiting.park(record, alone), () => keep(record)),
+      )
+    }
 
     function keep(record: StreamRecord<K, V>): PromiseOrValue<void> {
       const bytes = context.valueBytes(own.valueSerde)
@@ -54,26 +98,21 @@ export function windowJoin<K, V, O, R>(
         own = context.store(options.ownStore)
         other = context.store(options.otherStore)
         time = context.observedTime(options.name)
+        if (options.unmatched !== undefined) {
+          unmatched = openUnmatched(options.unmatched, { context, time, afterMs })
+        }
       },
 
       process(record) {
-        const { key, value, timestamp, headers } = record
-        if (key === null) return context.drop('null-key', record)
-        if (value === null) return context.drop('null-value', record)
+        const { key, value, timestamp } = record
         if (timestamp > time.max) time.max = timestamp
-        const met = other.fetch(
-          key,
-          Math.max(0, timestamp - beforeMs),
-          timestamp + afterMs,
-          (match, matchTimestamp) =>
-            context.forward({
-              key,
-              value: joiner(value, match, key),
-              timestamp: Math.max(timestamp, matchTimestamp),
-              headers,
-            }),
-        )
-        return met instanceof Promise ? met.then(() => keep(record)) : keep(record)
+        if (value === null) return context.drop('null-value', record)
+        if (key === null) {
+          return unmatched?.keepsOwn === true ? alone(record) : context.drop('null-key', record)
+        }
+        if (unmatched === null || timestamp < time.max) return meet(record)
+        const closed = unmatched.close(record)
+        return closed instanceof Promise ? closed.then(() => meet(record)) : meet(record)
       },
 
       prefetch(records) {

@@ -91,7 +91,32 @@ export interface SuppressStoreDefinition {
   readonly countsBytes: boolean
 }
 
+/** Records that wait for their time: unmatched ones of a join, or those a grace holds back. */
+export interface TimeOrderedStoreDefinition {
+  readonly kind: 'time-ordered'
+  readonly name: string
+  readonly keySerde: Serde<unknown>
+  readonly valueSerde: Serde<unknown>
+  /** Values of the right side, where there are two. */
+  readonly otherSerde: Serde<unknown> | null
+  readonly storage: StorageKind
+  readonly changelog: boolean
+}
+
+/** A key-value store that knows what each row was at a time within its history. */
+export interface VersionedStoreDefinition {
+  readonly kind: 'versioned'
+  readonly name: string
+  readonly keySerde: Serde<unknown>
+  readonly valueSerde: Serde<unknown>
+  readonly storage: StorageKind
+  readonly changelog: boolean
+  /** How far back rows are known, and how late a row may come, against the largest time put. */
+  readonly historyMs: number
+}
+
 export type StoreDefinition =
+  | TimeOrderedStoreDefinition
   | KeyValueStoreDefinition
   | WindowStoreDefinition
   | JoinStoreDefinition
@@ -355,6 +380,62 @@ export interface SuppressStore<K, V> extends StateStore {
   hold(time: number, row: HeldRow<K, V>): void
   /** Takes out the row of the smallest time, then key bytes; null when nothing is held. */
   take(): HeldRow<K, V> | null
+}
+
+/** The side of a join a parked record came from; `left` where there is only one. */
+export type ParkedSide = 'left' | 'right'
+
+export interface ParkedPlace<K> {
+  readonly time: number
+  readonly side: ParkedSide
+  readonly key: K
+}
+
+/** Sees what is parked at one place; `read` gives its records in the order of their arrival. */
+export type VisitParked<K, V> = (
+  place: ParkedPlace<K>,
+  read: () => readonly { readonly value: V; readonly headers: RecordHeaders }[],
+) => PromiseOrValue<'keep' | 'remove' | 'stop'>
+
+/** Records parked until their time comes, in the order of time, side (right first), key, arrival. */
+export interface TimeOrderedStore<K, V> extends StateStore {
+  /** A number kept with the rows, null before the first. */
+  get note(): number | null
+  set note(note: number)
+  /** The earliest time at which something may be parked. */
+  firstTime(): number | null
+  add(place: ParkedPlace<K>, value: V, headers: RecordHeaders): PromiseOrValue<void>
+  remove(time: number, side: ParkedSide, key: K): PromiseOrValue<void>
+  /** Visits what is parked with a time up to this one. */
+  visit(upTo: number, visit: VisitParked<K, V>): PromiseOrValue<void>
+}
+
+/** What a key's row was from a time on, until `validTo` (null: it is the latest). */
+export interface VersionedRow<V> extends Row<V> {
+  validTo: number | null
+}
+
+export interface ReadOnlyVersionedStore<K, V> extends ReadOnlyKeyValueStore<K, V> {
+  /** The row a key had at a time; null for none, and for times older than the history. */
+  asOf(key: K, timestamp: number): PromiseOrValue<VersionedRow<V> | null>
+  /** The rows a key had in `from <= time <= to`, ascending, with the one valid at `from`. */
+  versions(
+    key: K,
+    range?: { from?: number; to?: number; descending?: boolean },
+  ): PromiseOrValue<readonly VersionedRow<V>[]>
+}
+
+/** What became of a put: it is the latest row, one of the history, or too old and not kept. */
+export type VersionedPut = 'latest' | 'history' | 'expired'
+
+export interface VersionedStore<K, V> extends StateStore, ReadOnlyVersionedStore<K, V> {
+  copyValue(value: V): V
+  /** Writes what a key's row is from a time on; null: it has none. */
+  put(key: K, value: V | null, timestamp: number): PromiseOrValue<VersionedPut>
+  /** Ends the row of a key at a time; the row that was valid then. */
+  delete(key: K, timestamp: number): PromiseOrValue<VersionedRow<V> | null>
+  /** Loads what `get` and `put` of these keys will read, in few batched reads. */
+  prefetch(keys: readonly K[]): PromiseOrValue<void>
 }
 
 /**

@@ -27,6 +27,7 @@ import { openSessionStore } from './session-store.ts'
 import { openSlidingStore } from './sliding-store.ts'
 import type { StateStore, StorageKind, StoreDefinition } from './store.ts'
 import { openSuppressStore } from './suppress-store.ts'
+import { openTimeOrderedStore } from './time-ordered-store.ts'
 import { openWindowStore } from './window-store.ts'
 import type { WriteBatch } from './write-batch.ts'
 
@@ -247,6 +248,8 @@ function openStore(
       return openWindowStore({ definition, ...place })
     case 'join':
       return openJoinStore({ definition, ...place })
+    case 'time-ordered':
+      return openTimeOrderedStore({ definition, ...place })
     case 'suppress':
       return openSuppressStore({ definition, ...place })
     case 'session':

@@ -1,9 +1,10 @@
 /** Joins of a stream with a stream or a table. */
 import { KStream, KTable } from 'millrace'
-import { type Key, Unsupported, type Value } from '../case.ts'
+import type { Key, Value } from '../case.ts'
 import { pairFunction } from '../functions.ts'
 import { valueSerde } from '../serdes.ts'
 import {
+  type Context,
   type Options,
   on,
   type Result,
@@ -23,7 +24,7 @@ export const joins: readonly Translation[] = [
   ...on(
     KStream,
     ['join', 'leftJoin', 'outerJoin'],
-    (stream: Stream, step, _context, other) => withStream(stream, step, other as Stream),
+    (stream: Stream, step, context, other) => withStream(stream, step, context, other as Stream),
     (other) => other instanceof KStream,
   ),
 ]
@@ -42,15 +43,18 @@ function withTable(stream: Stream, step: Options, table: Table): Result {
     : stream.join(table, joiner, options)
 }
 
-function withStream(stream: Stream, step: Options, other: Stream): Result {
-  if (step.op !== 'join') throw new Unsupported(`${step.op} of two streams`)
+function withStream(stream: Stream, step: Options, context: Context, other: Stream): Result {
   const joiner = joinerOf(step)
   const window = {
     before: step.optional<number>('beforeMs') ?? 0,
     after: step.optional<number>('afterMs') ?? 0,
     grace: step.optional<number>('graceMs') ?? 0,
+    emitInterval: Number(context.config.emitIntervalMs ?? 0),
     store: step.optional<string>('store'),
   }
   const options = { ...SERDES, otherValue: valueSerde, ...window, ...step.named() }
-  return stream.join(other, joiner, step.done(options))
+  step.done()
+  if (step.op === 'join') return stream.join(other, joiner, options)
+  if (step.op === 'leftJoin') return stream.leftJoin(other, joiner, options)
+  return stream.outerJoin(other, joiner, options)
 }

@@ -1,0 +1,116 @@
+/**
+ * Unmatched records of a left or outer stream join: where they wait until no match can come any
+ * more, and how they leave then, joined with null.
+ *
+ * Journey: window join -> [unmatched] -> time-ordered store; a record that moves stream time on
+ * takes out those whose windows closed by it. Both sides of the join share the store.
+ *
+ * Invariants:
+ * - A record leaves alone when stream time has passed its window and the grace, unless a match came
+ *   before; with its own time, and with the headers of the record that moved time on.
+ * - What leaves together does so by time, the right side first, then by key bytes, then arrival.
+ * - A record whose window has passed when it comes leaves at once, although grace has not passed: a
+ *   match may still follow it (KAFKA-19536).
+ *
+ * Follows KStreamKStreamJoin.emitNonJoinedOuterRecords to the letter, the note included: the time of
+ * the last row looked at. Before stream time has passed it by this side's window nothing is looked
+ * at again, so a row may wait longer than it has to. The note is kept with the rows, so that a
+ * restart does not change when they leave.
+ */
+import type { PromiseOrValue, StreamRecord } from '../record/record.ts'
+import { inOrder, when } from '../record/when.ts'
+import type { ParkedPlace, ParkedSide, TimeOrderedStore } from '../state/store.ts'
+import type { ObservedTime, ProcessorContext } from '../topology/processor.ts'
+
+export interface UnmatchedOptions<K, R> {
+  readonly store: string
+  readonly side: ParkedSide
+  /** True when records of this side leave alone; false for the right side of a left join. */
+  readonly keepsOwn: boolean
+  /** How long after their own time rows of each side may find a match. */
+  readonly waitMs: Readonly<Record<ParkedSide, number>>
+  readonly graceMs: number
+  /** Rows are looked for only when the wall clock has moved on by this much; 0: always. */
+  readonly emitIntervalMs: number
+  /** The result of a row of either side without a match. */
+  readonly alone: (side: ParkedSide, value: unknown, key: K) => R
+}
+
+export interface Unmatched<K, V> {
+  readonly keepsOwn: boolean
+  /** A row of the other side found its match. */
+  matched(key: K, timestamp: number): PromiseOrValue<void>
+  /** Takes a record that found none: it waits, or leaves by `alone` when its window has passed. */
+  park(
+    record: StreamRecord<K, V>,
+    alone: (record: StreamRecord<K, V>) => PromiseOrValue<void>,
+  ): PromiseOrValue<void>
+  /** Sends the rows whose windows have closed, on the occasion of a record that moved time on. */
+  close(trigger: StreamRecord<K, V>): PromiseOrValue<void>
+}
+
+/** The note when there is nothing to look at. */
+const NOTHING_WAITS = Number.MAX_SAFE_INTEGER
+
+export function openUnmatched<K, V, R>(
+  options: UnmatchedOptions<K, R>,
+  operator: {
+    readonly context: ProcessorContext<K, R>
+    readonly time: ObservedTime
+    readonly afterMs: number
+  },
+): Unmatched<K, V> {
+  const { side, keepsOwn, waitMs, graceMs, emitIntervalMs } = options
+  const { context, time, afterMs } = operator
+  const store = context.store<TimeOrderedStore<K, V>>(options.store)
+  const otherSide = side === 'left' ? 'right' : 'left'
+  let nextLook = 0
+
+  function send(
+    { side, key, time: timestamp }: ParkedPlace<K>,
+    values: readonly { readonly value: V }[],
+    { headers }: StreamRecord<K, V>,
+  ): PromiseOrValue<void> {
+    return inOrder(values, ({ value }) =>
+      context.forward({ key, value: options.alone(side, value, key), timestamp, headers }),
+    )
+  }
+
+  return {
+    keepsOwn,
+
+    matched: (key, timestamp) => store.remove(timestamp, otherSide, key),
+
+    park(record, alone) {
+      if (!keepsOwn) return
+      const { key, value, timestamp, headers } = record
+      if (Math.max(0, timestamp + afterMs) < time.max) return alone(record)
+      store.note = Math.min(store.note ?? NOTHING_WAITS, timestamp)
+      return store.add({ time: timestamp, side, key }, value, headers)
+    },
+
+    close(trigger) {
+      const now = time.max
+      if ((store.note ?? NOTHING_WAITS) + afterMs + graceMs >= now) return
+      if (emitIntervalMs > 0) {
+        if (context.now() < nextLook) return
+        nextLook = context.now() + emitIntervalMs
+      }
+      const isOpen = { left: false, right: false }
+      let note = NOTHING_WAITS
+      const visited = store.visit(Number.MAX_SAFE_INTEGER, (place, read) => {
+        note = place.time
+        if (isOpen.left && isOpen.right) return 'stop'
+        if (place.time + waitMs[place.side] + graceMs >= now) {
+          isOpen[place.side] = true
+          return 'keep'
+        }
+        const sent = send(place, read(), trigger)
+        return sent instanceof Promise ? sent.then(() => 'remove') : 'remove'
+      })
+      return when(visited, () => {
+        store.note = note
+      })
+    },
+  }
+}
