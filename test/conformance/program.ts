@@ -4,7 +4,14 @@
  * Journey: case -> [program] -> topology -> run-case. Each step is one call of one verb, translated
  * by a file of `ops/`; a step this library has no verb for throws `Unsupported`.
  */
-import { StreamsBuilder, type TimestampExtractor, type Topology } from 'millrace'
+import {
+  deadLetter,
+  type ErrorChoice,
+  type HandlerOptions,
+  StreamsBuilder,
+  type TimestampExtractor,
+  type Topology,
+} from 'millrace'
 import { type Case, type Key, type Step, Unsupported, type Value } from './case.ts'
 import { TRANSLATIONS } from './ops/index.ts'
 import {
@@ -22,24 +29,33 @@ export type { SinkSerde, StoreKind } from './ops/translation.ts'
 export interface Program {
   /** Set by whoever runs the program, before its first record. */
   readonly clock: { now: () => number }
+  readonly handlers: HandlerOptions
   readonly topology: Topology
   /** Topics written by a fixed name, with the serde of their values. */
   readonly sinks: ReadonlyMap<string, SinkSerde>
   /** Stores that the case names, by kind. */
   readonly stores: ReadonlyMap<string, StoreKind>
+  /** Where records that fail go, when the case says so. */
+  readonly deadLetterTopic: string | null
 }
 
-const CONFIG_IGNORED = new Set(['optimize', 'guarantee', 'store', 'startWallClockMs', 'extractor'])
-const CONFIG_DEFAULTS: Readonly<Record<string, unknown>> = {
-  cacheMaxBytes: 0,
-  processingHandler: 'fail',
-  deserializationHandler: 'fail',
-  productionHandler: 'fail',
-  maxTaskIdleMs: 0,
-  emitIntervalMs: 0,
-  storeFormat: 'DEFAULT',
-  requireNames: false,
-}
+/** What has no meaning here: see docs/differences.md. */
+const CONFIG_IGNORED = new Set([
+  'cacheMaxBytes',
+  'deadLetterTopic',
+  'deserializationHandler',
+  'emitIntervalMs',
+  'extractor',
+  'guarantee',
+  'optimize',
+  'processingHandler',
+  'productionHandler',
+  'requireNames',
+  'startWallClockMs',
+  'store',
+  'storeFormat',
+])
+const CONFIG_DEFAULTS: Readonly<Record<string, unknown>> = { maxTaskIdleMs: 0 }
 
 export function buildProgram({ config = {}, program }: Case): Program {
   for (const [name, value] of Object.entries(config)) {
@@ -50,6 +66,23 @@ export function buildProgram({ config = {}, program }: Case): Program {
   for (const step of program) writer.add(step)
   return writer.finish()
 }
+
+/** The error handlers of a case, as options of the driver. */
+function handlersOf(config: Readonly<Record<string, unknown>>): HandlerOptions {
+  const topic = config.deadLetterTopic
+  const onContinue = typeof topic === 'string' ? deadLetter(topic) : 'skip'
+  const handlers: Record<string, ErrorChoice> = {}
+  for (const [name, option] of HANDLERS) {
+    if (config[name] === 'continue') handlers[option] = onContinue
+  }
+  return handlers
+}
+
+const HANDLERS = [
+  ['processingHandler', 'onProcessingError'],
+  ['deserializationHandler', 'onDeserializationError'],
+  ['productionHandler', 'onProductionError'],
+] as const
 
 class ProgramWriter implements Context {
   readonly config: Readonly<Record<string, unknown>>
@@ -67,8 +100,14 @@ class ProgramWriter implements Context {
   }
 
   finish(): Program {
-    const { clock } = this
-    return { clock, topology: this.builder.build(), sinks: this.#sinks, stores: this.#stores }
+    return {
+      clock: this.clock,
+      handlers: handlersOf(this.config),
+      topology: this.builder.build(),
+      sinks: this.#sinks,
+      stores: this.#stores,
+      deadLetterTopic: (this.config.deadLetterTopic ?? null) as string | null,
+    }
   }
 
   add(step: Step): void {

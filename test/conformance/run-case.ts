@@ -95,6 +95,7 @@ export async function runCase(
       ...(storage === undefined ? {} : { storage }),
       ...(directory === undefined ? {} : { stateDirectory: directory }),
       partitions: onePartition([...written, ...inputTopics(one)], program.topology),
+      ...program.handlers,
       singleTask: true,
       applicationId: 'oracle',
       now: Number(one.config?.startWallClockMs ?? 0),
@@ -118,8 +119,14 @@ function onePartition(topics: readonly string[], topology: Topology): Record<str
   return Object.fromEntries(topics.filter((name) => !owned.has(name)).map((name) => [name, 1]))
 }
 
-function inputTopics({ input }: Case): string[] {
-  return input.flatMap(({ topic }) => (topic === undefined ? [] : [topic]))
+/** Input topics that only a pattern of the program reads. */
+function inputTopics({ program, input }: Case): string[] {
+  const patterns = program.flatMap(({ pattern }) =>
+    typeof pattern === 'string' ? [new RegExp(`^(?:${pattern})$`, 'u')] : [],
+  )
+  return input.flatMap(({ topic }) =>
+    topic !== undefined && patterns.some((pattern) => pattern.test(topic)) ? [topic] : [],
+  )
 }
 
 class CaseRun {
@@ -141,6 +148,7 @@ class CaseRun {
     this.#options = options
     this.#outputs = new Map(
       [...topics].sort().map((topic) => {
+        if (topic === program.deadLetterTopic) return [topic, driver.output(topic, LENIENT)]
         const value = SINK_SERDES[program.sinks.get(topic) ?? 'case']
         return [topic, driver.output(topic, { key: keySerde, value })]
       }),
@@ -248,6 +256,23 @@ const SINK_SERDES: Readonly<Record<SinkSerde, Serde<Value>>> = {
   case: valueSerde,
   string: text as Serde<unknown> as Serde<Value>,
   long: int64 as Serde<unknown> as Serde<Value>,
+}
+
+/** Dead letters may be bytes that no serde reads. */
+const LENIENT = { key: lenient(keySerde), value: lenient(valueSerde) }
+
+function lenient<T>(serde: Serde<T>): Serde<T> {
+  return {
+    ...serde,
+    write: (value, output) => serde.write(value, output),
+    read(bytes, start, end) {
+      try {
+        return serde.read(bytes, start, end)
+      } catch {
+        return '(corrupt)' as T
+      }
+    },
+  }
 }
 
 function textOfError(error: unknown): string {

@@ -6,8 +6,10 @@ export const sources: readonly Translation[] = [
   {
     op: 'stream',
     translate(step, context) {
-      const topic = step.optional<string | string[]>('topic') ?? step.optional<string[]>('topics')
-      if (topic === undefined) throw new Unsupported('a source by pattern')
+      const pattern = step.optional<string>('pattern')
+      const named = step.optional<string | string[]>('topic') ?? step.optional<string[]>('topics')
+      const topic = pattern === undefined ? named : new RegExp(`^(?:${pattern})$`, 'u')
+      if (topic === undefined) throw new Unsupported('a source without topic')
       const options = { ...context.source(step), ...SERDES, ...step.named() }
       return context.builder.stream(topic, step.done(options))
     },
