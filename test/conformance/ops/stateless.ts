@@ -52,9 +52,10 @@ export const stateless: readonly Translation[] = [
     return stream.merge(other as Stream, step.done(step.named()))
   }),
   ...on(KStream, 'split', split),
-  ...on(KStream, 'repartition', (stream: Stream, step) =>
-    stream.repartition(step.done({ ...SERDES, ...step.named() })),
-  ),
+  ...on(KStream, 'repartition', (stream: Stream, step) => {
+    const partitions = step.optional<number>('partitions')
+    return stream.repartition(step.done({ ...SERDES, ...step.named(), partitions }))
+  }),
 ]
 
 function map(stream: Stream, step: Options): Result {

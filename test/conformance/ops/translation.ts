@@ -101,7 +101,7 @@ export interface SourceOptionsOfCase {
 }
 
 /** Options of steps that change nothing a case can show, or that Kafka alone has. */
-const IGNORED = ['id', 'op', 'from', 'with', 'partitions', 'logging']
+const IGNORED = ['id', 'op', 'from', 'with', 'logging']
 
 /** The options of a step, taken one by one, so that none is overlooked. */
 export class Options {
