@@ -28,10 +28,11 @@ async function disagreements(pairs: readonly Pair[], options: RunOptions): Promi
   const found: unknown[] = []
   for (const pair of pairs) {
     const verdict = await checkPair(pair, options)
-    if (verdict.outcome === 'same' || verdict.outcome === 'not-comparable') continue
     if (verdict.outcome === 'unsupported') {
       found.push({ id: pair.case.id, unsupported: verdict.reason })
-    } else if (listedDifference(pair.case, verdict.differences) === null) {
+    }
+    if (verdict.outcome !== 'different') continue
+    if (listedDifference(pair.case, verdict.differences) === null) {
       found.push({ id: pair.case.id, differences: verdict.differences.map(firstDifference) })
     }
   }
