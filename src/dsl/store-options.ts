@@ -21,7 +21,10 @@ export interface StoreOptions {
 
 /** A store of windows also keeps them for a time. */
 export interface WindowStoreOptions extends StoreOptions {
-  /** How long a window is kept for queries; at least size + grace, which is the default. */
+  /**
+   * How long a window is kept for queries, from its start, or a session, from its end. Default, and
+   * least: size + grace; for sessions gap + grace; for sliding windows twice the difference + grace.
+   */
   readonly retention?: Duration | undefined
 }
 
@@ -79,17 +82,18 @@ export function storeBasics(
   return { name: taken, storage, changelog }
 }
 
-/** How long windows are kept: what the user says, if it is enough for late records. */
+/** How long windows are kept: what the user says, if it is enough; `sum` says what for. */
 export function retentionOf(
   { retention }: WindowStoreOptions,
   leastMs: number,
   call: string,
+  sum = 'size + grace',
 ): number {
   if (retention === undefined) return leastMs
   const retentionMs = milliseconds(retention, `store retention of ${call}`)
   if (retentionMs < leastMs) {
     throw new RangeError(
-      `store retention of ${call} is ${retentionMs} ms; windows take records for ${leastMs} ms (size + grace), so keep them at least that long`,
+      `store retention of ${call} is ${retentionMs} ms; windows are needed for ${leastMs} ms (${sum}), so keep them at least that long`,
     )
   }
   return retentionMs

@@ -1,5 +1,17 @@
 import { describe, expect, test } from 'vitest'
-import { hopping, int32, int64, json, StreamsBuilder, text, tumbling } from '../../src/index.ts'
+import {
+  customWindows,
+  hopping,
+  int32,
+  int64,
+  json,
+  StreamsBuilder,
+  session,
+  sliding,
+  text,
+  tumbling,
+  unlimited,
+} from '../../src/index.ts'
 
 /** Calls as JavaScript may make them. */
 // biome-ignore lint/suspicious/noExplicitAny: what the types forbid is what is tested here
@@ -130,7 +142,69 @@ const cases: [string, () => unknown, Error][] = [
     'windows that are none',
     () => grouped().windowedBy('1m'),
     new TypeError(
-      `windows of windowedBy(...) is '1m'; pass tumbling('1m') or hopping('5m', { advance: '1m' })`,
+      `windows of windowedBy(...) is '1m'; pass tumbling('1m'), hopping('5m', { advance: '1m' }), sliding('30s'), session('30m'), unlimited() or customWindows(...)`,
+    ),
+  ],
+  [
+    'sliding windows of no difference',
+    () => sliding(0),
+    new RangeError(`difference of sliding(...) is 0; pass a duration above zero`),
+  ],
+  [
+    'sessions of a negative gap',
+    () => session(-1),
+    new RangeError(
+      `gap of session(...) is -1; write whole milliseconds as a number, or '500ms', '10s', '5m', '2h', '7d'`,
+    ),
+  ],
+  [
+    'an unlimited window that starts before the epoch',
+    () => unlimited({ start: -1 }),
+    new RangeError(
+      `option start of unlimited(...) is -1; pass milliseconds since the epoch, a whole number from 0`,
+    ),
+  ],
+  [
+    'custom windows without a size',
+    () => customWindows(() => [], undefined as never),
+    new TypeError(
+      `customWindows(...) needs option size; pass the longest that a window gets: { size: '25h' }`,
+    ),
+  ],
+  [
+    'custom windows without a function',
+    () => customWindows('days' as never, { size: '25h' }),
+    new TypeError(
+      `windowsFor of customWindows(...) is 'days'; pass a function such as (timestamp) => [{ start, end }]`,
+    ),
+  ],
+  [
+    'a session aggregate without a merger',
+    () =>
+      lines()
+        .groupByKey()
+        .windowedBy(session(5))
+        .aggregate(() => '', String, {} as never),
+    new TypeError(
+      `aggregate(...) on 'lines' needs option merge, for sessions that meet; pass { merge: (key, one, other) => one + other }`,
+    ),
+  ],
+  [
+    'an unlimited window to wait for the end of',
+    () => lines().groupByKey().windowedBy(unlimited()).count({ emit: 'close' }),
+    new TypeError(
+      `option emit of count(...) on 'lines' is 'close', which unlimited and custom windows do not have; pass 'updates' or 'commit'`,
+    ),
+  ],
+  [
+    'a retention below what sliding windows need',
+    () =>
+      lines()
+        .groupByKey()
+        .windowedBy(sliding(10, { grace: 5 }))
+        .count({ store: { retention: 20 } }),
+    new RangeError(
+      `store retention of count(...) on 'lines' is 20 ms; windows are needed for 25 ms (twice the difference + grace), so keep them at least that long`,
     ),
   ],
   [
@@ -178,7 +252,7 @@ const cases: [string, () => unknown, Error][] = [
         .windowedBy(tumbling('1m', { grace: '1m' }))
         .count({ store: { retention: '1m' } }),
     new RangeError(
-      `store retention of count(...) on 'lines' is 60000 ms; windows take records for 120000 ms (size + grace), so keep them at least that long`,
+      `store retention of count(...) on 'lines' is 60000 ms; windows are needed for 120000 ms (size + grace), so keep them at least that long`,
     ),
   ],
   [
