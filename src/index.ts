@@ -168,6 +168,12 @@ export type {
   Punctuator,
   RecordMetadata,
 } from './topology/processor.ts'
+export {
+  recordTime,
+  recordTimeOrPartitionTime,
+  recordTimeOrSkip,
+  wallClockTime,
+} from './topology/timestamps.ts'
 export type {
   ConsumedRecord,
   Partitioner,

@@ -48,7 +48,7 @@ const STORE_OPTIONS = ['name', 'key', 'value', 'storage', 'changelog']
  * @example
  * ```ts
  * const balances = keyValueStore({ name: 'balances', key: text, value: int64 })
- * builder.addStateStore(balances)
+ * orders.process({ stores: [balances], create: () => ({ process(order) {} }) })
  * ```
  */
 export function keyValueStore<K, V>(
@@ -71,7 +71,7 @@ export function keyValueStore<K, V>(
  * @example
  * ```ts
  * const seen = windowStore({ name: 'seen', key: text, value: int64, size: '1m', retention: '1h' })
- * builder.addStateStore(seen)
+ * clicks.process({ stores: [seen], create: () => ({ process(click) {} }) })
  * ```
  */
 export function windowStore<K, V>(

@@ -13,6 +13,7 @@
  */
 import type { FetchedPartition } from '../client/client.ts'
 import { CommittedBatches } from '../client/committed-batches.ts'
+import type { Clock } from '../clock.ts'
 import { StreamsError } from '../errors.ts'
 import type { BatchReader } from '../record/batch-reader.ts'
 import { nextOffset } from '../record/next-offset.ts'
@@ -64,6 +65,7 @@ export interface RecordQueueOptions {
   /** True for a topic that the application owns. */
   readonly isInternal: boolean
   readonly metrics: Metrics
+  readonly clock: Pick<Clock, 'now'>
   /** Which records that cannot be processed stay in their place, for a handler to be asked there. */
   readonly keeps: { readonly unreadable: boolean; readonly timeless: boolean }
 }
@@ -94,6 +96,7 @@ export class RecordQueue {
   bufferedBytes = 0
 
   readonly #metrics: Metrics
+  readonly #clock: RecordQueueOptions['clock']
   readonly #keeps: RecordQueueOptions['keeps']
   readonly #refusals = new Map<QueuedRecord, Refusal>()
   readonly #fetched: FetchedPartition[] = []
@@ -114,6 +117,7 @@ export class RecordQueue {
     this.partitionTime = options.partitionTime
     this.endOffset = options.endOffset
     this.#metrics = options.metrics
+    this.#clock = options.clock
     this.#keeps = options.keeps
     this.#committable = options.position
     this.#decodedTo = options.position
@@ -257,6 +261,7 @@ export class RecordQueue {
     const time = extractor(
       { key, value, timestamp, headers: reader.headers(), topic, partition, offset },
       this.partitionTime,
+      this.#clock,
     )
     if (!Number.isSafeInteger(time)) {
       throw new RangeError(

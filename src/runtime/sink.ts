@@ -13,8 +13,9 @@ import { ByteWriter } from '../record/byte-writer.ts'
 import { keyPartition } from '../record/murmur2.ts'
 import type { ByteRange, PromiseOrValue, StreamRecord } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
-import type { Processor } from '../topology/processor.ts'
-import type { SinkNode } from '../topology/topology.ts'
+import { inOrder } from '../record/when.ts'
+import type { DropReason, Processor } from '../topology/processor.ts'
+import type { Partitioner, SinkNode } from '../topology/topology.ts'
 import type { Metrics } from './metrics.ts'
 import type { Output, PartitionOutput } from './output.ts'
 import type { QueuedRecord } from './record-queue.ts'
@@ -27,6 +28,8 @@ export interface SinkSurroundings {
   current(): QueuedRecord | null
   /** The topic's name on the log and its partition count; throws when it does not exist. */
   resolveTopic(topic: string): { readonly topic: string; readonly partitions: number }
+  /** Counts and reports a record that goes nowhere. */
+  drop(reason: DropReason, node: string, record: StreamRecord<unknown, unknown>): void
   readonly reusesKey: boolean
   readonly reusesValue: boolean
 }
@@ -100,13 +103,8 @@ export function sink(node: SinkNode, around: SinkSurroundings): Processor {
     }
   }
 
-  function partitionOf(
-    record: StreamRecord<unknown, unknown>,
-    key: ByteRange | null,
-    target: Target,
-  ): number {
+  function defaultPartition(key: ByteRange | null, target: Target): number {
     const count = target.partitions.length
-    if (node.partitioner !== null) return checked(node.partitioner(record, count), count)
     if (key === null) {
       target.nextWithoutKey = (target.nextWithoutKey + 1) % count
       return target.nextWithoutKey
@@ -115,11 +113,35 @@ export function sink(node: SinkNode, around: SinkSurroundings): Processor {
     return keyPartition(key.bytes, key.start, end, count)
   }
 
+  /** What the user's partitioner chose: null leaves the choice to the default. */
+  function chosenPartitions(
+    record: StreamRecord<unknown, unknown>,
+    partitioner: Partitioner<unknown, unknown>,
+    count: number,
+  ): number | readonly number[] | null {
+    const chosen = partitioner(record, count)
+    if (chosen === null) return null
+    if (typeof chosen === 'number') return checked(chosen, count)
+    if (!Array.isArray(chosen)) return checked(Number.NaN, count)
+    return chosen.map((one: number) => checked(one, count))
+  }
+
   function checked(partition: number, count: number): number {
     if (Number.isInteger(partition) && partition >= 0 && partition < count) return partition
     throw new RangeError(
-      `the partitioner of '${node.name}' returned ${partition}; return a whole number from 0 to ${count - 1}`,
+      `the partitioner of '${node.name}' returned ${String(partition)}; return a whole number from 0 to ${count - 1}`,
     )
+  }
+
+  function sendTo(
+    target: Target,
+    partition: number,
+    key: ByteRange | null,
+    record: StreamRecord<unknown, unknown>,
+  ): PromiseOrValue<void> {
+    metrics.recordsProduced++
+    const { timestamp, headers } = record
+    return output.send(target.partitions[partition]!, key, valueBytes(record), timestamp, headers)
   }
 
   return {
@@ -133,9 +155,14 @@ export function sink(node: SinkNode, around: SinkSurroundings): Processor {
         if (typeof name === 'string') fixed = target
       }
       const key = keyBytes(record)
-      const partition = target.partitions[partitionOf(record, key, target)]!
-      metrics.recordsProduced++
-      return output.send(partition, key, valueBytes(record), record.timestamp, record.headers)
+      const { partitioner } = node
+      if (partitioner === null) return sendTo(target, defaultPartition(key, target), key, record)
+      const chosen = chosenPartitions(record, partitioner, target.partitions.length)
+      if (typeof chosen === 'number') return sendTo(target, chosen, key, record)
+      if (chosen === null) return sendTo(target, defaultPartition(key, target), key, record)
+      if (chosen.length === 0) return around.drop('no-partition', node.name, record)
+      const to = target
+      return inOrder(chosen, (partition) => sendTo(to, partition, keyBytes(record), record))
     },
   }
 }

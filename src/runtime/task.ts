@@ -111,6 +111,8 @@ export class Task {
           metrics: options.metrics,
           current: () => this.#current,
           resolveTopic: (topic) => options.topics.resolve(topic),
+          drop: (reason, name, record) =>
+            this.#failures.drop(reason, name, record, undefined, undefined),
           ...reuse,
         }),
     )
@@ -157,6 +159,7 @@ export class Task {
         endOffset,
         isInternal,
         metrics,
+        clock: this.#options.clock,
         keeps: this.#failures.keeps,
       })
     })

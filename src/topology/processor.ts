@@ -21,6 +21,7 @@ export type DropReason =
   | 'deserialization'
   | 'processing'
   | 'production'
+  | 'no-partition'
 
 /** Where a record was read. */
 export interface RecordMetadata {

@@ -23,14 +23,26 @@ export interface ConsumedRecord<K, V> {
   readonly offset: number
 }
 
-/** Event time of a record in milliseconds. A negative answer drops the record, counted. */
+/**
+ * Event time of a record in milliseconds. A negative answer drops the record, counted.
+ *
+ * `partitionTime` is the largest event time before this record in its partition, -1 before the
+ * first; `clock` the clock of the application.
+ */
 export type TimestampExtractor<K, V> = (
   record: ConsumedRecord<K, V>,
   partitionTime: number,
+  clock: { now(): number },
 ) => number
 
-/** Chooses the partition, 0 to `partitions - 1`, of a record on its way out. */
-export type Partitioner<K, V> = (record: StreamRecord<K, V>, partitions: number) => number
+/**
+ * Chooses the partition, 0 to `partitions - 1`, of a record on its way out. An array sends it to each
+ * of them, an empty one to none: it is left out, and counted. Null: as without a partitioner.
+ */
+export type Partitioner<K, V> = (
+  record: StreamRecord<K, V>,
+  partitions: number,
+) => number | readonly number[] | null
 
 export interface SourceNode {
   readonly kind: 'source'
