@@ -190,6 +190,7 @@ export class TopologyTestDriver {
     } catch (error) {
       if (!(error instanceof CrashForTest)) throw error
       this.#metrics.dropped = this.#droppedAtCommit
+      this.#droppedAtCommit = this.#metrics.copyDropped()
       await this.restart()
       await this.run()
     }
