@@ -146,7 +146,7 @@ class SessionAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A
     const { key, timestamp } = record
     const from = timestamp - this.#gapMs
     if (earliest <= from) return this.#merge(record, sessions)
-    if (sessions.length === 0) return this.#context.drop('late', record)
+    if (sessions.length === 0) return this.#context.drop('late', record, timestamp, timestamp)
     // Late, but next to a session that is not: closed ones in reach are merged too.
     const found = this.#store.find(key, from, timestamp + this.#gapMs)
     return found instanceof Promise

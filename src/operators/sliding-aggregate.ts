@@ -106,7 +106,8 @@ class SlidingAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A
 
   #foldInto(record: StreamRecord<K, V>): PromiseOrValue<void> {
     const { key, timestamp } = record
-    if (timestamp + this.#differenceMs < this.#closed()) return this.#context.drop('late', record)
+    const end = timestamp + this.#differenceMs
+    if (end < this.#closed()) return this.#context.drop('late', record, timestamp, end)
     const rows = this.#store.find(key, this.#earliestStart(timestamp), timestamp + 1)
     return rows instanceof Promise
       ? rows.then((found) => this.#apply(record, found))
@@ -209,7 +210,7 @@ class SlidingAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A
   #update(record: StreamRecord<K, V>, update: Update<A>): PromiseOrValue<void> {
     const { start, seed, isStored } = update
     if (update.takesRecord && start + this.#differenceMs < this.#closed()) {
-      return this.#context.drop('late', record)
+      return this.#context.drop('late', record, start, start + this.#differenceMs)
     }
     const { emit, keepsBefore } = this.#options
     const needsBefore = keepsBefore && emit === 'updates' && isStored && seed !== null

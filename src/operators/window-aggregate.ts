@@ -158,7 +158,9 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
   }
 
   #foldOne(record: StreamRecord<K, V>, start: number, end: number): PromiseOrValue<void> {
-    if (end <= this.#time.max - this.#windows.graceMs) return this.#context.drop('late', record)
+    if (end <= this.#time.max - this.#windows.graceMs) {
+      return this.#context.drop('late', record, start, end)
+    }
     const row = this.#store.get(record.key, start)
     return row instanceof Promise
       ? row.then((found) => this.#update(record, start, found))
