@@ -2,6 +2,7 @@
  * What count, reduce and aggregate have in common, windowed or not: one store, one node that folds
  * into it, and the table that comes out.
  */
+import type { Duration } from '../duration.ts'
 import { aggregate } from '../operators/aggregate.ts'
 import type { Emission, Fold } from '../operators/emission.ts'
 import {
@@ -14,7 +15,8 @@ import { windowAggregate, windowEnd } from '../operators/window-aggregate.ts'
 import type { Serde } from '../record/serde.ts'
 import { sessionWindowed, windowed } from '../record/serdes.ts'
 import type { Windowed } from '../record/windowed.ts'
-import { checkFunction, checkOptions } from './arguments.ts'
+import { show } from '../topology/names.ts'
+import { checkFunction, checkOptions, positiveMs } from './arguments.ts'
 import type { Place, StoreDraft } from './graph.ts'
 import { type Present, serdeFor } from './serde-options.ts'
 import {
@@ -40,7 +42,14 @@ export interface AggregationOptions<Store = StoreOptions, Emit = Exclude<Emissio
 }
 
 /** Options of an aggregation in windows. */
-export type WindowAggregationOptions = AggregationOptions<WindowStoreOptions, Emission>
+export interface WindowAggregationOptions extends AggregationOptions<WindowStoreOptions, Emission> {
+  /**
+   * With `emit: 'close'`: after so long without a record, by the wall clock, time goes on as the clock
+   * does, and windows close although no record passes their end. A record that comes later for a
+   * window that closed so is late. Default: only records close windows, as in Kafka Streams.
+   */
+  readonly idle?: Duration | undefined
+}
 
 export interface AggregationPlan<K, V, A> {
   readonly verb: string
@@ -63,6 +72,7 @@ export interface TablePlace<K, V> {
 
 const COUNT_OPTIONS = ['name', 'store', 'emit']
 const OPTIONS = [...COUNT_OPTIONS, 'value']
+const WINDOW_OPTIONS = ['idle']
 
 /** Adds an aggregation over the whole of a stream. `place` has the key's serde. */
 export function addAggregation<K, V, A>(
@@ -93,7 +103,7 @@ export function addWindowAggregation<K, V, A>(
 ): TablePlace<Windowed<K>, A> {
   if ('differenceMs' in windows) return addSlidingAggregation(place, windows, plan)
   const { fold } = plan
-  const { basics, emit, name, lineage, value, store } = prepare(place, plan, true)
+  const { basics, emit, idleMs, name, lineage, value, store } = prepare(place, plan, true)
   if (emit === 'close' && 'windowsFor' in windows) throw neverCloses(plan.call)
   const { sizeMs, graceMs } = windows
   const keySerde = place.key as Serde<K>
@@ -107,7 +117,7 @@ export function addWindowAggregation<K, V, A>(
     windowSizeMs: sizeMs,
   })
   place.graph.addTableProcessor(name, place.node, rows, {
-    create: (sealed) => windowAggregate({ ...sealed, windows, fold, emit }),
+    create: (sealed) => windowAggregate({ ...sealed, windows, fold, emit, idleMs }),
     keepsKey: false,
   })
   const endOf = (start: number): number => windowEnd(start, windows)
@@ -123,11 +133,16 @@ function addSlidingAggregation<K, V, A>(
   plan: AggregationPlan<K, V, A>,
 ): TablePlace<Windowed<K>, A> {
   const { fold } = plan
-  const { basics, emit, name, lineage, value, store } = prepare(place, plan, true)
+  const { basics, emit, idleMs, name, lineage, value, store } = prepare(place, plan, true)
   const { differenceMs, graceMs } = windows
   const keySerde = place.key as Serde<K>
   // A window begins as a copy of one that ends before it: hence twice the difference.
-  const retentionMs = retentionOf(store, 2 * differenceMs + graceMs, plan.call)
+  const retentionMs = retentionOf(
+    store,
+    2 * differenceMs + graceMs,
+    plan.call,
+    'twice the difference + grace',
+  )
   const rows = place.graph.addStore({
     kind: 'sliding',
     ...basics,
@@ -139,7 +154,7 @@ function addSlidingAggregation<K, V, A>(
     bucketMs: slidingBucketMs(differenceMs, retentionMs),
   })
   place.graph.addTableProcessor(name, place.node, rows, {
-    create: (sealed) => slidingAggregate({ ...sealed, windows, fold, emit }),
+    create: (sealed) => slidingAggregate({ ...sealed, windows, fold, emit, idleMs }),
     keepsKey: false,
   })
   const key = windowed(keySerde, differenceMs)
@@ -154,10 +169,10 @@ export function addSessionAggregation<K, V, A>(
   plan: Omit<AggregationPlan<K, V, A>, 'fold'> & { readonly fold: SessionFold<K, V, A> },
 ): TablePlace<Windowed<K>, A> {
   const { fold } = plan
-  const { basics, emit, name, lineage, value, store } = prepare(place, plan, true)
+  const { basics, emit, idleMs, name, lineage, value, store } = prepare(place, plan, true)
   const { gapMs, graceMs } = windows
   const keySerde = place.key as Serde<K>
-  const leastMs = retentionOf(store, gapMs + graceMs, plan.call)
+  const leastMs = retentionOf(store, gapMs + graceMs, plan.call, 'gap + grace')
   const retentionMs = emit === 'close' ? leastMs + sessionCloseLagMs(windows) + 1 : leastMs
   const rows = place.graph.addStore({
     kind: 'session',
@@ -169,7 +184,7 @@ export function addSessionAggregation<K, V, A>(
     bucketMs: sessionBucketMs(windows, retentionMs),
   })
   place.graph.addTableProcessor(name, place.node, rows, {
-    create: (sealed) => sessionAggregate({ ...sealed, windows, fold, emit }),
+    create: (sealed) => sessionAggregate({ ...sealed, windows, fold, emit, idleMs }),
     keepsKey: false,
   })
   const key = sessionWindowed(keySerde)
@@ -208,7 +223,8 @@ function prepare<K, V, A>(
   keepsWindows: boolean,
 ) {
   const { verb, call, options = {}, known, moreOptions = [] } = plan
-  checkOptions(options, call, [...(verb === 'count' ? COUNT_OPTIONS : OPTIONS), ...moreOptions])
+  const allowed = [...(verb === 'count' ? COUNT_OPTIONS : OPTIONS), ...moreOptions]
+  checkOptions(options, call, keepsWindows ? [...allowed, ...WINDOW_OPTIONS] : allowed)
   if (options.emit === 'close' && !keepsWindows) {
     throw new TypeError(
       `option emit of ${call} is 'close', but there are no windows to close; add windowedBy(...), or pass 'updates' or 'commit'`,
@@ -221,7 +237,17 @@ function prepare<K, V, A>(
   const basics = storeBasics(graph, store, name, call)
   const value = serdeFor(options.value as Serde<A> | undefined, known, call, 'value')
   const lineage = options.name ?? store.name ?? name
-  return { basics, emit: options.emit ?? 'commit', name, lineage, value, store }
+  const emit = options.emit ?? 'commit'
+  return { basics, emit, idleMs: idleOf(options, call), name, lineage, value, store }
+}
+
+function idleOf({ emit, idle }: WindowAggregationOptions, call: string): number | null {
+  if (idle === undefined) return null
+  const idleMs = positiveMs(idle, `option idle of ${call}`)
+  if (emit === 'close') return idleMs
+  throw new TypeError(
+    `option idle of ${call} is ${show(idle)}, but emit is not 'close', so nothing waits for windows to close; add emit: 'close', or leave idle out`,
+  )
 }
 
 /** The fold of an aggregation: a row that does not exist begins with the initializer's result. */
@@ -229,11 +255,25 @@ export function foldOf<K, V, A>(
   initializer: () => A,
   aggregator: (key: K, value: V, aggregate: A) => A,
   call: string,
-): (key: K, value: V, before: A | null) => A {
+): StartedFold<K, V, A> {
   checkFunction(initializer, call, 'initializer', '() => 0')
   checkFunction(aggregator, call, 'aggregator', '(key, value, aggregate) => aggregate + value')
-  return (key, value, before) => aggregator(key, value, before ?? initializer())
+  const fold = (key: K, value: V, before: A | null): A =>
+    aggregator(key, value, before ?? initializer())
+  return Object.assign(fold, { initial: initializer })
 }
+
+/** A fold of a row that begins with something, and is never deleted by the fold's type. */
+export interface StartedFold<K, V, A> {
+  (key: K, value: V, before: A | null): A
+  readonly initial: () => A
+}
+
+/** The fold of a count. */
+export const countFold: StartedFold<unknown, unknown, number> = Object.assign(
+  (_key: unknown, _value: unknown, before: number | null): number => (before ?? 0) + 1,
+  { initial: () => 0 },
+)
 
 /** The fold of a reduction: the first value of a key is its result. */
 export function reduction<K, V>(

@@ -4,7 +4,13 @@
  */
 import type { Serde } from '../record/serde.ts'
 import { int64 } from '../record/serdes.ts'
-import { type AggregationOptions, addAggregation, foldOf, reduction } from './aggregation.ts'
+import {
+  type AggregationOptions,
+  addAggregation,
+  countFold,
+  foldOf,
+  reduction,
+} from './aggregation.ts'
 import type { Place } from './graph.ts'
 import { KTable } from './k-table.ts'
 import type { OptionsArgument, Present, ValueOption } from './serde-options.ts'
@@ -45,12 +51,11 @@ export class KGroupedStream<K, V, Has extends 'key' | 'value' = never> {
   count(options?: AggregationOptions): KTable<K, number, 'key' | 'value'> {
     const input = this.#input()
     const call = `count(...) on '${input.lineage}'`
-    const fold = (_key: K, _value: V, before: number | null): number => (before ?? 0) + 1
     const { place, rows } = addAggregation(input, {
       verb: 'count',
       call,
       options,
-      fold,
+      fold: countFold,
       known: int64,
     })
     return new KTable(place, rows)

@@ -52,6 +52,8 @@ export function addTableStep<K, V, R>(
   const known = filters ? (place.value as Serde<unknown> | null) : null
   const value = (options?.value ?? known) as Serde<R> | null
   const named = nameResult(place, { verb, call, options, key: place.key, value })
+  // Where the row before costs nothing, a filter does not delete what was never there.
+  if (filters && view.keepBefore(false) === true) named.rows.keepsBefore = true
   graph.addTableProcessor(named.name, place.node, named.rows, {
     create: ({ store, kept, keepsBefore }) =>
       tableStep<K, V, R>({ step, filters, store: kept ? store : null, keepsBefore }),
@@ -92,8 +94,8 @@ export function joinTables<K, L, R, J>(
   checkKeys(left.place.key, right.place.key, call)
   const topics = [...new Set([...left.place.topics, ...right.place.topics])]
   graph.addCoPartitioning(topics, call)
-  left.view.keepBefore()
-  right.view.keepBefore()
+  left.view.keepBefore(true)
+  right.view.keepBefore(true)
   const lefts = left.view.lookUp(call)
   const rights = right.view.lookUp(call)
   const mayMiss = MAY_MISS[verb]
@@ -134,7 +136,7 @@ export function joinTables<K, L, R, J>(
     place,
     view: {
       store: rows,
-      keepBefore() {},
+      keepBefore: () => true,
       lookUp: () => ({
         stores: [...new Set([...lefts.stores, ...rights.stores])],
         open: joinedRows(lefts.open, rights.open, join),
@@ -194,7 +196,7 @@ export function regroupTable<K, V, KOut, VOut>(
   checkOptions(options, call, ['key', 'value', 'name', 'partitions'])
   const key = serdeFor(options?.key, null, call, 'key')
   const value = serdeFor(options?.value, null, call, 'value')
-  view.keepBefore()
+  view.keepBefore(true)
   let input: Place<KOut, Change<VOut>> | undefined
 
   function grouped(): Place<KOut, Change<VOut>> {

@@ -27,8 +27,13 @@ export interface RowSource<K, V> {
 export interface TableView<K, V> {
   /** The table's own store, whether or not it is kept in the end; null: it never has one. */
   readonly store: StoreDraft | null
-  /** From here on changes carry the row before: tables above keep their rows where they have to. */
-  keepBefore(): void
+  /**
+   * From here on changes carry the row before. With `forced` tables above keep their rows where they
+   * have to; else only if they do already.
+   *
+   * @returns true when changes carry it
+   */
+  keepBefore(forced: boolean): boolean | undefined
   /** From here on rows can be read. `call` is who looks, as errors say it. */
   lookUp(call: string): RowSource<K, V>
 }
@@ -43,9 +48,11 @@ export interface TableParts<K, V> {
 export function storedView<K, V>(store: StoreDraft): TableView<K, V> {
   return {
     store,
-    keepBefore() {
+    keepBefore(forced) {
+      if (!forced && !store.kept) return false
       store.kept = true
       store.keepsBefore = true
+      return true
     },
     lookUp(call) {
       store.kept = true
@@ -62,9 +69,10 @@ export function steppedView<K, V, R>(
 ): TableView<K, R> {
   return {
     store: draft,
-    keepBefore() {
-      above.keepBefore()
+    keepBefore(forced) {
+      if (above.keepBefore(forced) !== true) return false
       draft.keepsBefore = true
+      return true
     },
     lookUp(call) {
       const { stores, open } = above.lookUp(call)

@@ -7,6 +7,7 @@ import { int64 } from '../record/serdes.ts'
 import type { Windowed } from '../record/windowed.ts'
 import {
   addWindowAggregation,
+  countFold,
   foldOf,
   reduction,
   type WindowAggregationOptions,
@@ -52,8 +53,7 @@ export class TimeWindowedKStream<K, V, Has extends 'key' | 'value' = never> {
   count(options?: WindowAggregationOptions): KTable<Windowed<K>, number, 'key' | 'value'> {
     const input = this.#input()
     const call = `count(...) on '${input.lineage}'`
-    const fold = (_key: K, _value: V, before: number | null): number => (before ?? 0) + 1
-    const plan = { verb: 'count', call, options, fold, known: int64 }
+    const plan = { verb: 'count', call, options, fold: countFold, known: int64 }
     const { place, rows } = addWindowAggregation(input, this.#windows, plan)
     return new KTable(place, rows)
   }

@@ -12,7 +12,7 @@
 import { NO_HEADERS, type PromiseOrValue, type StreamRecord } from '../record/record.ts'
 import type { KeyValueStore, Row } from '../state/store.ts'
 import type { Change, Processor, ProcessorContext } from '../topology/processor.ts'
-import type { Emission, Fold } from './emission.ts'
+import { beforeFirst, type Emission, type Fold } from './emission.ts'
 
 export interface AggregateOptions<K, V, A> {
   readonly store: string
@@ -40,8 +40,10 @@ export function aggregate<K, V, A>(
     function update(record: StreamRecord<K, V>, row: Row<A> | null): PromiseOrValue<void> {
       const stored = row === null ? null : row.value
       const timestamp = row === null ? record.timestamp : Math.max(record.timestamp, row.timestamp)
-      const before =
-        keepsBefore && emit === 'updates' && stored !== null ? store.copyValue(stored) : null
+      let before: A | null = null
+      if (keepsBefore && emit === 'updates') {
+        before = stored === null ? beforeFirst(fold) : store.copyValue(stored)
+      }
       const folded = fold(record.key, record.value, stored)
       store.put(record.key, folded, timestamp)
       if (emit === 'commit') return

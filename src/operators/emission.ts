@@ -12,4 +12,16 @@ export type Emission = 'updates' | 'commit' | 'close'
  * answer deletes the row. The answer may be `before` itself, changed in place: so what is handed on
  * is a copy, unless all that is below writes its bytes at once (`valuesEscape`).
  */
-export type Fold<K, V, A> = (key: K, value: V, before: A | null) => A | null
+export interface Fold<K, V, A> {
+  (key: K, value: V, before: A | null): A | null
+  /**
+   * What a row that does not exist begins with. Updates sent one by one give it as the row before a
+   * first one, as Kafka Streams does (KStreamAggregate); null or missing: there is none before.
+   */
+  readonly initial?: () => A
+}
+
+/** The row before a first one, for whoever takes each update. */
+export function beforeFirst<K, V, A>(fold: Fold<K, V, A>): A | null {
+  return fold.initial === undefined ? null : fold.initial()
+}

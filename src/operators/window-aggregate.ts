@@ -20,7 +20,7 @@ import type { Windowed } from '../record/windowed.ts'
 import type { Row, WindowStore } from '../state/store.ts'
 import type { Change, ObservedTime, Processor, ProcessorContext } from '../topology/processor.ts'
 import { Closing, sendWindows } from './closing.ts'
-import type { Emission, Fold } from './emission.ts'
+import { beforeFirst, type Emission, type Fold } from './emission.ts'
 
 /** Windows of equal size that start at every multiple of the advance; tumbling: advance = size. */
 export interface TimeWindows {
@@ -48,6 +48,8 @@ export interface WindowAggregateOptions<K, V, A> {
   readonly windows: TimeWindows | CustomWindows
   readonly fold: Fold<K, V, A>
   readonly emit: Emission
+  /** After so long without a record windows close by the clock; null: never. */
+  readonly idleMs: number | null
   readonly keepsBefore: boolean
 }
 
@@ -115,7 +117,9 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
     if ('windowsFor' in this.#windows) return
     const { sizeMs, advanceMs, graceMs } = this.#windows
     this.#closing = new Closing({
+      context,
       time: this.#time,
+      idleMs: this.#options.idleMs,
       delayMs: graceMs,
       lagMs: 0,
       nextEnd: (closed) => (Math.floor((closed - sizeMs) / advanceMs) + 1) * advanceMs + sizeMs,
@@ -126,11 +130,10 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
 
   process(record: StreamRecord<K, V>): PromiseOrValue<void> {
     if (record.key === null) return this.#context.drop('null-key', record)
-    if (record.timestamp > this.#time.max) {
-      this.#time.max = record.timestamp
-      const closing = this.#closing?.advance(record.headers)
+    if (this.#closing !== null) {
+      const closing = this.#closing.observe(record)
       if (closing instanceof Promise) return closing.then(() => this.#foldInto(record))
-    }
+    } else if (record.timestamp > this.#time.max) this.#time.max = record.timestamp
     return this.#foldInto(record)
   }
 
@@ -178,8 +181,10 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
     const { emit, keepsBefore } = this.#options
     const stored = row === null ? null : row.value
     const timestamp = row === null ? record.timestamp : Math.max(record.timestamp, row.timestamp)
-    const needsBefore = keepsBefore && emit === 'updates' && stored !== null
-    const before = needsBefore ? this.#store.copyValue(stored) : null
+    let before: A | null = null
+    if (keepsBefore && emit === 'updates') {
+      before = stored === null ? beforeFirst(this.#fold) : this.#store.copyValue(stored)
+    }
     const folded = this.#fold(record.key, record.value, stored)
     this.#store.put(record.key, start, folded, timestamp)
     if (emit !== 'updates') return
@@ -196,6 +201,10 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
   /** A row as it is handed on: the fold may change the one that is kept. */
   #handedOn(row: A | null): A | null {
     return this.#copies && row !== null ? this.#store.copyValue(row) : row
+  }
+
+  timeMoved(): PromiseOrValue<void> {
+    return this.#closing?.advance(NO_HEADERS)
   }
 
   prefetch(records: readonly StreamRecord<K, V>[]): PromiseOrValue<void> {
