@@ -204,7 +204,7 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
   }
 
   timeMoved(): PromiseOrValue<void> {
-    return this.#closing?.advance(NO_HEADERS)
+    return this.#closing?.timeMoved()
   }
 
   prefetch(records: readonly StreamRecord<K, V>[]): PromiseOrValue<void> {

@@ -19,15 +19,17 @@ import { sleep } from '../clock.ts'
 import { StreamsError } from '../errors.ts'
 import { TaskState } from '../state/task-state.ts'
 import type { SourceNode, Topology } from '../topology/topology.ts'
+import { AlignedTime } from './aligned-time.ts'
 import { type ApplicationTopics, prepareTopics } from './application-topics.ts'
 import type { CommitStep } from './commit.ts'
+import { decodeTaskTime } from './commit-metadata.ts'
 import { deadLetterTopics } from './handlers.ts'
 import type { Metrics } from './metrics.ts'
 import type { CheckedOptions } from './options.ts'
 import { Output } from './output.ts'
 import { restoreTasks } from './restore.ts'
 import { StreamThread } from './stream-thread.ts'
-import { type StartingPoint, Task, type TaskDescription } from './task.ts'
+import { ALIGNED_TIME, type StartingPoint, Task, type TaskDescription } from './task.ts'
 
 /** How long a start waits between looks at offsets that an open transaction holds. */
 const STABLE_OFFSETS_RETRY_MS = 20
@@ -82,11 +84,15 @@ async function openTasks(
     await Promise.all(states.map((state) => state.close()))
   }
   const transactionalId = guarantee === 'exactly-once' ? `${applicationId}-0` : null
+  const times = topics.tasks.map(() =>
+    options.isTimeAligned ? new AlignedTime(options.idleTimeoutMs) : null,
+  )
   const tasks: Task[] = []
   let output: Output
   try {
-    for (const description of topics.tasks) {
-      states.push(await openState(description, topics, options))
+    for (const [index, description] of topics.tasks.entries()) {
+      const timeLimit = times[index] ?? null
+      states.push(await openState(description, topics, { ...options, timeLimit }))
     }
     // 3. producer
     const identity = await log.transactions.init(transactionalId, transactionTimeoutMs)
@@ -96,7 +102,11 @@ async function openTasks(
     // 5. restore
     for (const [index, description] of topics.tasks.entries()) {
       const state = states[index] as TaskState
-      const around = { applicationId, state, topics, output, metrics, clock, handlers }
+      const alignedTime = times[index] ?? null
+      for (const { committed } of starts.get(description.id) ?? []) {
+        alignedTime?.restore(decodeTaskTime(committed.metadata).observed[ALIGNED_TIME] ?? -1)
+      }
+      const around = { applicationId, state, topics, output, metrics, clock, handlers, alignedTime }
       tasks.push(new Task({ description, ...around }))
     }
     const start = clock.monotonic()
@@ -141,8 +151,9 @@ async function openTasks(
 function openState(
   description: TaskDescription,
   topics: ApplicationTopics,
-  options: CheckedOptions,
+  options: CheckedOptions & { readonly timeLimit: AlignedTime | null },
 ): Promise<TaskState> {
+  const { timeLimit } = options
   const { applicationId, storeBytes, storage, stateDirectory, fileSystem } = options
   const stores = topics.tasks.reduce((sum, { subTopology }) => sum + subTopology.stores.length, 0)
   return TaskState.open({
@@ -154,6 +165,7 @@ function openState(
     })),
     budgetBytes: Math.floor(storeBytes / Math.max(1, stores)),
     databases: topics.tasks.length,
+    timeLimit,
   })
 }
 

@@ -39,6 +39,19 @@ export interface StreamsOptions extends HandlerOptions {
   readonly until?: 'end'
   /** Memory for rows of state stores, all tasks together, in bytes; default 64 MiB. */
   readonly storeBytes?: number
+  /**
+   * Which time closes windows and makes records late. `'aligned'`: the lowest that the upstream
+   * partitions have passed, so that a backlog is windowed as it would have been live.
+   * `'kafka'` (default): the largest that the operator has seen, as in Kafka Streams.
+   *
+   * @see docs/time-and-windows.md
+   */
+  readonly time?: 'aligned' | 'kafka'
+  /**
+   * In aligned time: how long a partition may be without records before it holds no window open any
+   * more; default 5 s of wall-clock time.
+   */
+  readonly idleTimeout?: Duration
   /** Where all stores lie, whatever the topology says of each; default: as the topology says. */
   readonly storage?: StorageKind
   /**
@@ -63,6 +76,8 @@ export interface CheckedOptions {
   readonly untilEnd: boolean
   readonly storeBytes: number
   readonly storage: StorageKind | null
+  readonly isTimeAligned: boolean
+  readonly idleTimeoutMs: number
   readonly transactionTimeoutMs: number
   readonly handleSignals: boolean
   readonly clock: Clock
@@ -80,6 +95,8 @@ const KNOWN: Readonly<Record<keyof StreamsOptions, true>> = {
   until: true,
   storeBytes: true,
   storage: true,
+  time: true,
+  idleTimeout: true,
   transactionTimeout: true,
   handleSignals: true,
   clock: true,
@@ -131,6 +148,10 @@ export function checkOptions(options: StreamsOptions): CheckedOptions {
       options.storage === undefined
         ? null
         : oneOf<StorageKind>('storage', options.storage, ['rocksdb', 'memory']),
+    isTimeAligned:
+      oneOf<'aligned' | 'kafka'>('time', options.time ?? 'kafka', ['aligned', 'kafka']) ===
+      'aligned',
+    idleTimeoutMs: milliseconds(options.idleTimeout ?? 5000, 'idleTimeout'),
     transactionTimeoutMs: milliseconds(options.transactionTimeout ?? 60_000, 'transactionTimeout'),
     handleSignals: options.handleSignals ?? true,
     clock: options.clock ?? systemClock,

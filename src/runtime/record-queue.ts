@@ -19,6 +19,7 @@ import type { BatchReader } from '../record/batch-reader.ts'
 import { nextOffset } from '../record/next-offset.ts'
 import type { RecordHeaders, StreamRecord } from '../record/record.ts'
 import type { SourceNode } from '../topology/topology.ts'
+import { decodeMark, type TimeMark } from './aligned-time.ts'
 import type { Metrics } from './metrics.ts'
 
 /**
@@ -39,6 +40,8 @@ export class QueuedRecord implements StreamRecord<unknown, unknown> {
   readonly keyEnd: number
   readonly valueStart: number
   readonly valueEnd: number
+  /** Set for a mark of time, which is no record of the topic. */
+  mark: TimeMark | null = null
 
   constructor(reader: BatchReader, key: unknown, value: unknown, timestamp: number) {
     this.key = key
@@ -95,6 +98,9 @@ export class RecordQueue {
   /** Bytes fetched and not yet decoded. */
   bufferedBytes = 0
 
+  /** Largest event time processed, -1 before the first. */
+  processedTime: number
+
   readonly #metrics: Metrics
   readonly #clock: RecordQueueOptions['clock']
   readonly #keeps: RecordQueueOptions['keeps']
@@ -115,6 +121,7 @@ export class RecordQueue {
     this.isInternal = options.isInternal
     this.position = options.position
     this.partitionTime = options.partitionTime
+    this.processedTime = options.partitionTime
     this.endOffset = options.endOffset
     this.#metrics = options.metrics
     this.#clock = options.clock
@@ -161,14 +168,19 @@ export class RecordQueue {
   /** Takes the head off. */
   shift(): void {
     const record = this.#chunk[this.#head++] as QueuedRecord
-    this.#metrics.recordsProcessed++
-    if (!this.isInternal) this.#metrics.recordsConsumed++
+    if (record.mark === null) this.#count(record)
     this.#committable = record.offset + 1
     if (this.#head === this.#chunk.length) {
       this.#chunk = []
       this.#head = 0
       if (!this.hasUndecoded()) this.#committable = this.#decodedTo
     }
+  }
+
+  #count({ timestamp }: QueuedRecord): void {
+    this.#metrics.recordsProcessed++
+    if (!this.isInternal) this.#metrics.recordsConsumed++
+    if (timestamp > this.processedTime) this.processedTime = timestamp
   }
 
   /** True when fetched bytes wait to be decoded. */
@@ -194,9 +206,9 @@ export class RecordQueue {
     this.#chunk = chunk
     this.#head = 0
     if (chunk.length === 0) this.#committable = this.#decodedTo
-    return this.#refusals.size === 0
+    return this.#refusals.size === 0 && !this.isInternal
       ? chunk
-      : chunk.filter(({ timestamp }) => timestamp !== REFUSED_TIME)
+      : chunk.filter(({ timestamp, mark }) => timestamp !== REFUSED_TIME && mark === null)
   }
 
   /** Why the record at the head, whose time is negative, cannot be processed. */
@@ -230,6 +242,10 @@ export class RecordQueue {
   #decodeRecord(reader: BatchReader): QueuedRecord | null {
     const { source } = this
     const { bytes, keyStart, valueStart } = reader
+    if (this.isInternal && keyStart < 0 && valueStart < 0 && reader.headerCount === 1) {
+      const mark = this.#decodeMark(reader)
+      if (mark !== null) return mark
+    }
     let part = 'key'
     try {
       const key = keyStart < 0 ? null : source.keySerde.read(bytes, keyStart, reader.keyEnd)
@@ -251,6 +267,14 @@ export class RecordQueue {
       if (part === 'timestamp' || !this.#keeps.unreadable) throw error
       return this.#refuse(reader, 'deserialization', error)
     }
+  }
+
+  #decodeMark(reader: BatchReader): QueuedRecord | null {
+    const mark = decodeMark(reader.headers())
+    if (mark === null) return null
+    const record = new QueuedRecord(reader, null, null, mark.time)
+    record.mark = mark
+    return record
   }
 
   #eventTime(reader: BatchReader, key: unknown, value: unknown): number {

@@ -135,6 +135,7 @@ export class StreamThread {
       const pending = task.run(this.#options.isStepwise === true ? 1 : undefined)
       if (pending instanceof Promise) await pending
     }
+    if (!worked) await this.#lookForIdle()
     const pending = output.sendFull()
     if (pending instanceof Promise) await pending
     return worked
@@ -152,6 +153,14 @@ export class StreamThread {
     for (const task of this.#options.tasks) {
       if (task.nextWallClock > now) continue
       const pending = task.punctuateWallClock(now)
+      if (pending instanceof Promise) await pending
+    }
+  }
+
+  /** With nothing to do: time may have passed partitions that have no records. */
+  async #lookForIdle(): Promise<void> {
+    for (const task of this.#options.tasks) {
+      const pending = task.lookForIdle()
       if (pending instanceof Promise) await pending
     }
   }

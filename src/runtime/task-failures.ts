@@ -38,6 +38,8 @@ const HANDLED_CODES: ReadonlySet<string> = new Set([
 
 export class TaskFailures {
   readonly #options: TaskFailureOptions
+  /** What a handler has let through: it ends the application, whoever sees it on its way. */
+  #final: unknown = null
 
   constructor(options: TaskFailureOptions) {
     this.#options = options
@@ -61,13 +63,16 @@ export class TaskFailures {
 
   /** Goes on without a record that made an operator fail, or throws. */
   readonly failed: TaskSurroundings['failed'] = (error, node, record) => {
-    const place = this.#handledPlace(error, node)
+    const place = error === this.#final ? null : this.#handledPlace(error, node)
     if (place === null) throw error
     const { handlers, metrics } = this.#options
     const option = place.reason === 'production' ? 'onProductionError' : 'onProcessingError'
     const cause = thrownOf(error)
     const choice = choose(option, handlers[option], { record, place, error: cause })
-    if (choice === 'fail') throw error
+    if (choice === 'fail') {
+      this.#final = error
+      throw error
+    }
     metrics.drop(place.reason, node.nodeName)
     this.#send(choice, place, record?.timestamp ?? this.#options.source()?.timestamp ?? 0, cause)
   }

@@ -8,6 +8,7 @@
  * further down keeps the name of the node it came from.
  */
 import { AssertionError } from 'node:assert'
+import type { Clock } from '../clock.ts'
 import type { Duration } from '../duration.ts'
 import { StreamsError } from '../errors.ts'
 import type { ByteRange, PromiseOrValue, StreamRecord } from '../record/record.ts'
@@ -22,6 +23,7 @@ import type {
   PunctuationType,
   Punctuator,
   RecordMetadata,
+  Resume,
 } from '../topology/processor.ts'
 import type { QueuedRecord } from './record-queue.ts'
 
@@ -32,6 +34,7 @@ export interface TaskSurroundings {
   readonly applicationId: string
   readonly taskId: string
   readonly partition: number
+  readonly clock: Clock
   now(): number
   streamTime(): number
   metadata(): RecordMetadata | null
@@ -54,6 +57,8 @@ export interface TaskSurroundings {
   observedTime(name: string): ObservedTime
   /** The source record being processed, null outside of processing. */
   current(): QueuedRecord | null
+  /** Remembers the source record being processed: it is that again while the work lasts. */
+  suspend(): Resume
   /** The store, when `node` was connected to it; throws otherwise. */
   store(name: string, node: string): StateStore
 }
@@ -95,14 +100,26 @@ export class TaskNode implements ProcessorContext<unknown, unknown> {
 
   /** Calls a function that the processor scheduled. */
   punctuate(callback: Punctuator, timestamp: number): PromiseOrValue<void> {
+    return this.#guarded(() => callback(timestamp), null)
+  }
+
+  suspend(record: StreamRecord<unknown, unknown>): Resume {
+    const resume = this.#task.suspend()
+    return (work) => resume(() => this.#guarded(work, record))
+  }
+
+  #guarded(
+    work: () => PromiseOrValue<void>,
+    record: StreamRecord<unknown, unknown> | null,
+  ): PromiseOrValue<void> {
     let pending: PromiseOrValue<void>
     try {
-      pending = callback(timestamp)
+      pending = work()
     } catch (error) {
-      return this.#task.failed(this.#located(error), this, null)
+      return this.#task.failed(this.#located(error), this, record)
     }
     if (pending instanceof Promise) {
-      return pending.catch((error) => this.#task.failed(this.#located(error), this, null))
+      return pending.catch((error) => this.#task.failed(this.#located(error), this, record))
     }
   }
 
@@ -175,6 +192,10 @@ export class TaskNode implements ProcessorContext<unknown, unknown> {
 
   observedTime(name: string = this.nodeName): ObservedTime {
     return this.#task.observedTime(name)
+  }
+
+  get clock(): Clock {
+    return this.#task.clock
   }
 
   now(): number {

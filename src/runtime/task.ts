@@ -14,10 +14,12 @@ import type { FetchedOffset, OffsetItem, TopicPartition } from '../client/client
 import type { Clock } from '../clock.ts'
 import { type Duration, milliseconds } from '../duration.ts'
 import { NO_HEADERS, type PromiseOrValue } from '../record/record.ts'
+import { inOrder } from '../record/when.ts'
 import type { StoreDefinition } from '../state/store.ts'
 import type { TaskState } from '../state/task-state.ts'
-import type { ObservedTime, RecordMetadata } from '../topology/processor.ts'
+import type { ObservedTime, Processor, RecordMetadata, Resume } from '../topology/processor.ts'
 import type { SourceNode, SubTopology } from '../topology/topology.ts'
+import { type AlignedTime, encodeMark } from './aligned-time.ts'
 import type { ApplicationTopics } from './application-topics.ts'
 import { decodeTaskTime, encodeTaskTime } from './commit-metadata.ts'
 import type { Handlers } from './handlers.ts'
@@ -47,6 +49,8 @@ export interface TaskOptions {
   readonly metrics: Metrics
   readonly clock: Clock
   readonly handlers: Handlers
+  /** null: each operator has the largest time it saw, as in Kafka Streams. */
+  readonly alignedTime: AlignedTime | null
 }
 
 /** A source partition of a task, with the offset the group has committed. */
@@ -64,6 +68,9 @@ export interface StartingPoint {
  * task's by records that a filter held back.
  */
 const PURGE_SLACK_MS = 86_400_000
+
+/** The name under which the task's aligned time is committed; no operator can have it. */
+export const ALIGNED_TIME = '@time'
 
 /** The changelog partition of a store, and the offset its saved rows go up to. */
 export interface StoreChangelog extends TopicPartition {
@@ -90,6 +97,9 @@ export class Task {
   readonly #punctuations = new Punctuations()
   #commitRequested = false
   readonly #failures: TaskFailures
+  readonly #aligned: AlignedTime | null
+  /** Processors that do something when the task's time moved without a record of theirs. */
+  #timed: readonly Processor[] = []
 
   constructor(options: TaskOptions) {
     this.#options = options
@@ -99,6 +109,7 @@ export class Task {
       source: () => this.#current,
       metadata: () => this.#metadata(),
     })
+    this.#aligned = options.alignedTime
     this.id = options.description.id
     this.partition = options.description.partition
     this.state = options.state
@@ -115,6 +126,13 @@ export class Task {
             this.#failures.drop(reason, name, record, undefined, undefined),
           ...reuse,
         }),
+    )
+  }
+
+  get #marksRepartitions(): boolean {
+    const { topics, description } = this.#options
+    return description.subTopology.sinkTopics.some((name) =>
+      topics.ownsRepartition(topics.nameOf(name)),
     )
   }
 
@@ -140,6 +158,7 @@ export class Task {
     for (const time of times) {
       this.#streamTime = Math.max(this.#streamTime, time.partitionTime)
       for (const [name, max] of Object.entries(time.observed)) {
+        if (name === ALIGNED_TIME) continue
         if (isScheduleName(name)) {
           this.#punctuations.restore(name, max)
           continue
@@ -165,7 +184,12 @@ export class Task {
     })
     this.#committed = starts.map(({ committed }) => committed.offset)
     this.#entries = starts.map(({ source }) => this.#graph.sources.get(source) as SourceEntry)
+    const { clock } = this.#options
+    this.#aligned?.open(this.queues, (queue) => this.#writersOf(queue), clock.now())
     for (const node of this.#graph.nodes) node.processor.init?.(node)
+    this.#timed = this.#graph.nodes
+      .map(({ processor }) => processor)
+      .filter(({ timeMoved }) => timeMoved !== undefined)
     this.#punctuations.started()
   }
 
@@ -193,7 +217,10 @@ export class Task {
       const index = this.#choose()
       if (index < 0) break
       const queue = this.queues[index] as RecordQueue
-      const pending = this.#process(queue, this.#entries[index] as SourceEntry)
+      const pending =
+        this.#aligned === null
+          ? this.#process(queue, this.#entries[index] as SourceEntry)
+          : this.#processAligned(queue, index, this.#aligned)
       if (pending instanceof Promise) {
         return pending.then(() => {
           queue.shift()
@@ -235,6 +262,61 @@ export class Task {
     return entry.node.forward(record)
   }
 
+  /** As `#process`, with the task's time moving before the record that moves it. */
+  #processAligned(queue: RecordQueue, index: number, aligned: AlignedTime): PromiseOrValue<void> {
+    const { mark, timestamp } = queue.peek() as QueuedRecord
+    const { clock } = this.#options
+    const hasMoved =
+      mark === null
+        ? aligned.saw(index, timestamp, () => clock.now())
+        : aligned.marked(index, mark, clock.now())
+    const pending = hasMoved ? this.#timeMoved() : undefined
+    if (mark !== null) return pending
+    const entry = this.#entries[index] as SourceEntry
+    return pending instanceof Promise
+      ? pending.then(() => this.#process(queue, entry))
+      : this.#process(queue, entry)
+  }
+
+  #timeMoved(): PromiseOrValue<void> {
+    if (this.#timed.length === 0) return
+    this.#current = null
+    this.#currentQueue = null
+    return inOrder(this.#timed, (processor) => processor.timeMoved?.())
+  }
+
+  /** Leaves partitions out of the task's time that have become idle. */
+  lookForIdle(): PromiseOrValue<void> {
+    if (this.#aligned?.lookAgain(this.#options.clock.now()) === true) return this.#timeMoved()
+  }
+
+  /** Tells the readers of this task's repartition topics how far its time has come. */
+  #writeMark(): void {
+    const { topics, output, description, clock } = this.#options
+    const mark = this.#aligned?.nextMark(this.id) ?? null
+    if (mark === null) return
+    for (const name of description.subTopology.sinkTopics) {
+      const { topic, partitions } = topics.resolve(name)
+      if (!topics.ownsRepartition(topic)) continue
+      for (let partition = 0; partition < partitions; partition++) {
+        const time = mark.time < 0 ? clock.now() : mark.time
+        output.append(output.partition(topic, partition), null, null, time, encodeMark(mark))
+      }
+    }
+    this.#aligned?.markWritten(mark)
+  }
+
+  /** The tasks that write a repartition topic; none for a topic of others. */
+  #writersOf({ topic, isInternal }: RecordQueue): readonly string[] {
+    if (!isInternal) return []
+    const { topics } = this.#options
+    return topics.tasks
+      .filter(({ subTopology }) =>
+        subTopology.sinkTopics.some((name) => topics.nameOf(name) === topic),
+      )
+      .map(({ id }) => id)
+  }
+
   /** The queue with the lowest head time; -1 when there is none, or one must be filled first. */
   #choose(): number {
     let chosen = -1
@@ -262,6 +344,7 @@ export class Task {
   /** True when records were processed since the last commit. */
   hasUncommitted(): boolean {
     if (this.#punctuations.hasUncommitted) return true
+    if (this.#marksRepartitions && this.#aligned?.nextMark(this.id) != null) return true
     return this.queues.some((queue, index) => queue.committable !== this.#committed[index])
   }
 
@@ -274,6 +357,7 @@ export class Task {
       const pending = processor.flush?.()
       if (pending instanceof Promise) await pending
     }
+    this.#writeMark()
   }
 
   /** Hands every changed row to its changelog partition. */
@@ -294,16 +378,14 @@ export class Task {
   committableOffsets(): OffsetItem[] {
     const offsets: OffsetItem[] = []
     const punctuations = this.#punctuations
-    const times =
-      punctuations.saved.size === 0
-        ? this.#observed
-        : new Map([...punctuations.saved, ...this.#observed])
+    const times = new Map([...punctuations.saved, ...this.#observed])
+    if (this.#aligned !== null) times.set(ALIGNED_TIME, this.#aligned)
     for (const [index, queue] of this.queues.entries()) {
       // Times of punctuations are the task's, so one partition's metadata carries them.
       const carriesTimes = index === 0 && punctuations.hasUncommitted
       if (queue.committable === this.#committed[index] && !carriesTimes) continue
-      const { topic, partition, committable: offset, partitionTime } = queue
-      const metadata = encodeTaskTime(partitionTime, times)
+      const { topic, partition, committable: offset, processedTime } = queue
+      const metadata = encodeTaskTime(processedTime, times)
       offsets.push({ topic, partition, offset, metadata })
     }
     return offsets
@@ -364,7 +446,8 @@ export class Task {
       const definition = this.#definition(store)
       if (!('retentionMs' in definition)) continue
       // A row is never older than its window's start, and observed time never ahead of stream time.
-      const before = this.#streamTime - definition.retentionMs - PURGE_SLACK_MS
+      const time = this.#aligned?.max ?? this.#streamTime
+      const before = time - definition.retentionMs - PURGE_SLACK_MS
       if (before > 0) expired.push({ topic, partition, before })
     }
     return expired
@@ -391,6 +474,8 @@ export class Task {
       streamTime: () => this.#streamTime,
       metadata: () => this.#metadata(),
       current: () => this.#current,
+      suspend: () => this.#suspend(),
+      clock,
       drop: this.#failures.drop,
       failed: this.#failures.failed,
       schedule: (node, interval, type, callback) => {
@@ -405,7 +490,33 @@ export class Task {
     }
   }
 
+  /** In aligned time every operator has the task's; else each its own. */
+  #suspend(): Resume {
+    const record = this.#current
+    const queue = this.#currentQueue
+    return (work) => {
+      const before = this.#current
+      const beforeQueue = this.#currentQueue
+      const back = (): void => {
+        this.#current = before
+        this.#currentQueue = beforeQueue
+      }
+      this.#current = record
+      this.#currentQueue = queue
+      let pending: PromiseOrValue<void>
+      try {
+        pending = work()
+      } catch (error) {
+        back()
+        throw error
+      }
+      if (pending instanceof Promise) return pending.finally(back)
+      back()
+    }
+  }
+
   #observedTime(name: string): ObservedTime {
+    if (this.#aligned !== null) return this.#aligned
     let time = this.#observed.get(name)
     if (time === undefined) {
       time = { max: this.#observedAtLeast }

@@ -30,7 +30,7 @@ import type {
   StateStore,
   WindowStore,
 } from './store.ts'
-import type { StoreOptions } from './store-options.ts'
+import { type StoreOptions, type TimeLimit, within } from './store-options.ts'
 import { StoredTimes } from './stored-times.ts'
 import { openWindowStore } from './window-store.ts'
 
@@ -52,18 +52,20 @@ export interface IntervalParts<K, V> {
   readonly definition: IntervalDefinition
   readonly lists: WindowStore<K, IntervalList<K, V>>
   readonly times: StoredTimes
+  readonly timeLimit: TimeLimit | null
 }
 
 /** Opens the store of the lists: learns which buckets the byte store has, and the largest end put. */
 export async function openIntervals<K, V>(
   options: StoreOptions<IntervalDefinition>,
 ): Promise<IntervalParts<K, V>> {
-  const { definition, number, bytes, budgetBytes } = options
+  const { definition, number, bytes, budgetBytes, timeLimit } = options
   const { retentionMs, bucketMs, storage, changelog, name, keySerde } = definition
   const lists = await openWindowStore<K, IntervalList<K, V>>({
     number,
     bytes,
     budgetBytes,
+    ...(timeLimit === undefined ? {} : { timeLimit }),
     definition: {
       kind: 'window',
       name,
@@ -77,7 +79,7 @@ export async function openIntervals<K, V>(
       windowSizeMs: bucketMs,
     },
   })
-  return { definition, lists, times: await StoredTimes.open(bytes, number) }
+  return { definition, lists, times: await StoredTimes.open(bytes, number), timeLimit: timeLimit ?? null }
 }
 
 export abstract class IntervalRows<K, V> implements StateStore {
@@ -87,6 +89,7 @@ export abstract class IntervalRows<K, V> implements StateStore {
   readonly #bucketMs: number
   readonly #retentionMs: number
   readonly #times: StoredTimes
+  readonly #timeLimit: TimeLimit | null
   readonly #changes: IntervalChanges<K, V>
   /** The largest end put so far. */
   #observedEnd: number
@@ -94,13 +97,14 @@ export abstract class IntervalRows<K, V> implements StateStore {
   #expiredUpTo: number
   #isClosed = false
 
-  constructor({ definition, lists, times }: IntervalParts<K, V>) {
+  constructor({ definition, lists, times, timeLimit }: IntervalParts<K, V>) {
     this.name = definition.name
     this.#lists = lists
     this.#valueSerde = definition.valueSerde as Serde<V>
     this.#bucketMs = definition.bucketMs
     this.#retentionMs = definition.retentionMs
     this.#times = times
+    this.#timeLimit = timeLimit
     this.#changes = new IntervalChanges(this.#valueSerde, definition.keepsBefore)
     this.#observedEnd = times.largest()
     this.#expiredUpTo = this.#observedEnd - this.#retentionMs
@@ -143,7 +147,7 @@ export abstract class IntervalRows<K, V> implements StateStore {
   /** Writes a row; a null value deletes it. Nothing is written when it is expired. */
   protected putRow(key: K, row: IntervalPut<V>): PromiseOrValue<void> {
     const { start, end, value } = row
-    if (end > this.#observedEnd) this.#observe(end)
+    this.#see(end)
     if (end <= this.#expiredUpTo) return
     const bucket = this.#bucketOf(end)
     const stored = this.#lists.get(key, bucket)
@@ -177,7 +181,7 @@ export abstract class IntervalRows<K, V> implements StateStore {
       const list = stored instanceof Promise || stored === null ? null : stored.value
       // The last of a list stays the last: the way nearly every session grows.
       if (list !== null && list[list.length - 1] === row) {
-        if (end > this.#observedEnd) this.#observe(end)
+        this.#see(end)
         if (start !== row.start || end !== row.end) this.#changes.moved(key, row)
         row.start = start
         row.end = end
@@ -300,7 +304,7 @@ export abstract class IntervalRows<K, V> implements StateStore {
   }
 
   restore(batch: ByteBatch, key: ByteRange, value: ByteRange | null, timestamp: number): void {
-    if (timestamp > this.#observedEnd) this.#observe(timestamp)
+    this.#see(timestamp)
     this.#lists.restore(batch, key, value, timestamp)
   }
 
@@ -317,6 +321,12 @@ export abstract class IntervalRows<K, V> implements StateStore {
     return end - (end % this.#bucketMs)
   }
 
+  #see(time: number): void {
+    const seen = within(this.#timeLimit, time)
+    if (seen > this.#observedEnd) this.#observe(seen)
+  }
+
+  /** What is no longer kept at that time is let go of. */
   #observe(end: number): void {
     this.#observedEnd = end
     this.#expiredUpTo = end - this.#retentionMs

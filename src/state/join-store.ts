@@ -27,7 +27,7 @@ import { KeyList } from './key-list.ts'
 import { storeClosed } from './merged-scan.ts'
 import { endRestoredRow } from './restore-writer.ts'
 import type { ByteBatch, ChangelogSink, JoinStore, JoinStoreDefinition } from './store.ts'
-import { EVICT_TO_SHARE, type StoreOptions } from './store-options.ts'
+import { EVICT_TO_SHARE, type StoreOptions, within } from './store-options.ts'
 import { StoredTimes } from './stored-times.ts'
 import { type TableKey, TableKeys } from './table-keys.ts'
 import { ENTRY_OVERHEAD_BYTES, ROW_TIMESTAMP_BYTES } from './write-buffer.ts'
@@ -127,7 +127,7 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
     value: V,
     bytes: ByteRange | null = null,
   ): PromiseOrValue<boolean> {
-    if (timestamp > this.#observedTime) this.#observe(timestamp)
+    this.#see(timestamp)
     if (timestamp <= this.#expiredUpTo) return false
     const start = this.#bucketStart(timestamp)
     const list = this.#find(key, start)
@@ -241,7 +241,7 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
   restore(batch: ByteBatch, key: ByteRange, value: ByteRange | null, timestamp: number): void {
     const keyEnd = key.end - CHANGELOG_SUFFIX_BYTES
     const start = key.bytes.readInt32BE(keyEnd) * 0x1_0000_0000 + key.bytes.readUInt32BE(keyEnd + 4)
-    if (timestamp > this.#observedTime) this.#observe(timestamp)
+    this.#see(timestamp)
     if (start <= this.#expiredBucketsUpTo()) return
     this.#mayMiss = true
     this.#times.add(start, batch)
@@ -453,7 +453,13 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
     return largest
   }
 
-  /** Moves the store's time on; drops the buckets that expire by it. */
+  /** Moves the store's time on, as far as it may go. */
+  #see(time: number): void {
+    const seen = within(this.#options.timeLimit, time)
+    if (seen > this.#observedTime) this.#observe(seen)
+  }
+
+  /** What is no longer kept at that time is let go of. */
   #observe(timestamp: number): void {
     this.#observedTime = timestamp
     this.#expiredUpTo = timestamp - this.#options.definition.retentionMs

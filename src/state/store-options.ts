@@ -13,6 +13,18 @@ export interface StoreOptions<D extends StoreDefinition> {
   readonly bytes: ByteStore
   /** Memory for buffered rows; rows that are not saved yet may exceed it. */
   readonly budgetBytes: number
+  /** How far the store's time may move by what is put. Default: as far as that goes. */
+  readonly timeLimit?: TimeLimit | null
+}
+
+/** A time that rows put may be ahead of without moving the store's own. */
+export interface TimeLimit {
+  readonly max: number
+}
+
+/** A time that was seen, but not beyond the limit. */
+export function within(limit: TimeLimit | null | undefined, time: number): number {
+  return limit == null || time <= limit.max ? time : limit.max
 }
 
 /** Eviction goes down to this share of the budget, so that it does not run at every commit. */

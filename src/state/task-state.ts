@@ -25,9 +25,11 @@ import { RestoreWriter } from './restore-writer.ts'
 import { openRocksDB } from './rocksdb.ts'
 import { openSessionStore } from './session-store.ts'
 import { openSlidingStore } from './sliding-store.ts'
-import type { StateStore, StorageKind, StoreDefinition } from './store.ts'
+import type { StoreOptions, TimeLimit } from './store-options.ts'
+import type { StateStore, StorageKind, StoreDefinition, VersionedStoreDefinition } from './store.ts'
 import { openSuppressStore } from './suppress-store.ts'
 import { openTimeOrderedStore } from './time-ordered-store.ts'
+import { openVersionedStore, type VersionedStoreOptions } from './versioned-store.ts'
 import { openWindowStore } from './window-store.ts'
 import type { WriteBatch } from './write-batch.ts'
 
@@ -40,6 +42,8 @@ export interface TaskStateOptions {
   readonly budgetBytes: number
   /** How many tasks' databases share this process's write buffers. Default 1. */
   readonly databases?: number
+  /** In aligned time: what keeps the time of stores back. Default: nothing does. */
+  readonly timeLimit?: TimeLimit | null
 }
 
 interface CatalogueEntry {
@@ -192,8 +196,11 @@ export class TaskState {
       if (known === undefined) writeEntry(definition.name, entry, batch)
       assertCompatible(definition, entry, bytes.location)
       catalogue.set(definition.name, entry)
-      const { budgetBytes } = options
-      const store = await openStore(definition, { number: entry.number, bytes, budgetBytes })
+      const { budgetBytes, timeLimit = null } = options
+      const place = { number: entry.number, bytes, budgetBytes, timeLimit }
+      const historyNumber =
+        definition.kind === 'versioned' ? numberOfHistory(definition, catalogue, batch) : 0
+      const store = await openStore(definition, { ...place, historyNumber })
       this.#stores.set(definition.name, { definition, bytes, store })
     }
     await bytes.write(batch)
@@ -239,7 +246,7 @@ async function openDatabase(storage: StorageKind, options: TaskStateOptions): Pr
 
 function openStore(
   definition: StoreDefinition,
-  place: { readonly number: number; readonly bytes: ByteStore; readonly budgetBytes: number },
+  place: Omit<VersionedStoreOptions, 'definition'>,
 ): Promise<StateStore> {
   switch (definition.kind) {
     case 'key-value':
@@ -248,6 +255,8 @@ function openStore(
       return openWindowStore({ definition, ...place })
     case 'join':
       return openJoinStore({ definition, ...place })
+    case 'versioned':
+      return openVersionedStore({ definition, ...place })
     case 'time-ordered':
       return openTimeOrderedStore({ definition, ...place })
     case 'suppress':
@@ -272,6 +281,21 @@ function newEntry(
     key: definition.keySerde.name,
     value: definition.valueSerde.name,
   }
+}
+
+/** A versioned store is two in the database: its history has a number of its own. */
+function numberOfHistory(
+  definition: VersionedStoreDefinition,
+  catalogue: Map<string, CatalogueEntry>,
+  batch: WriteBatch,
+): number {
+  const name = `${definition.name}/history`
+  const known = catalogue.get(name)
+  if (known !== undefined) return known.number
+  const entry = newEntry(definition, catalogue)
+  writeEntry(name, entry, batch)
+  catalogue.set(name, entry)
+  return entry.number
 }
 
 function writeEntry(name: string, entry: CatalogueEntry, batch: WriteBatch): void {

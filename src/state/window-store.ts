@@ -33,7 +33,7 @@ import type {
   WindowStoreDefinition,
   WindowStoreEntry,
 } from './store.ts'
-import { EVICT_TO_SHARE, type StoreOptions, timeKey } from './store-options.ts'
+import { EVICT_TO_SHARE, type StoreOptions, timeKey, within } from './store-options.ts'
 import { StoredTimes } from './stored-times.ts'
 import { type TableKey, TableKeys } from './table-keys.ts'
 import { type Entry, ROW_TIMESTAMP_BYTES, readTimestamp, WriteBuffer } from './write-buffer.ts'
@@ -132,7 +132,7 @@ class BufferedWindowStore<K, V> implements WindowStore<K, V> {
   }
 
   put(key: K, windowStart: number, value: V | null, timestamp: number): boolean {
-    if (windowStart > this.#observedStart) this.#observe(windowStart)
+    this.#see(windowStart)
     const entry = this.#find(key, windowStart)
     if (entry !== null) {
       this.#buffer.put(entry, value, timestamp)
@@ -283,7 +283,7 @@ class BufferedWindowStore<K, V> implements WindowStore<K, V> {
     const { output } = batch
     const keyEnd = key.end - CHANGELOG_SUFFIX_BYTES
     const start = key.bytes.readInt32BE(keyEnd) * 0x1_0000_0000 + key.bytes.readUInt32BE(keyEnd + 4)
-    if (start > this.#observedStart) this.#observe(start)
+    this.#see(start)
     if (start <= this.#expiredUpTo) return
     this.#times.add(start, batch)
     this.#starts.add(start)
@@ -352,7 +352,13 @@ class BufferedWindowStore<K, V> implements WindowStore<K, V> {
     return bucket
   }
 
-  /** Moves the store's time on; drops the buckets that expire by it. */
+  /** Moves the store's time on, as far as it may go. */
+  #see(time: number): void {
+    const seen = within(this.#options.timeLimit, time)
+    if (seen > this.#observedStart) this.#observe(seen)
+  }
+
+  /** What is no longer kept at that time is let go of. */
   #observe(start: number): void {
     this.#observedStart = start
     this.#expiredUpTo = start - this.#options.definition.retentionMs

@@ -45,6 +45,8 @@ export interface TopologyTestDriverOptions extends HandlerOptions {
    * timestamps the source that the program has first is next. Default false: tasks as in production.
    */
   readonly singleTask?: boolean
+  /** Which time closes windows; default `'kafka'`. */
+  readonly time?: 'aligned' | 'kafka'
   /** Default `'test'`. It is in the names of internal topics. */
   readonly applicationId?: string
   /** Wall-clock time to start at, milliseconds since the epoch. Default 0. */
@@ -119,6 +121,7 @@ export class TopologyTestDriver {
       stateDirectory: options.stateDirectory ?? 'memory',
       saveInterval: 0,
       handleSignals: false,
+      time: options.time ?? 'kafka',
       ...Object.fromEntries(HANDLER_OPTIONS.map((name) => [name, options[name]])),
     })
   }

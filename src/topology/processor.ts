@@ -7,6 +7,7 @@
  * returns a promise, and the task waits for it before the next record. So order within a partition
  * is what it would be if everything were synchronous.
  */
+import type { Clock } from '../clock.ts'
 import type { Duration } from '../duration.ts'
 import type { ByteRange, PromiseOrValue, StreamRecord } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
@@ -21,6 +22,7 @@ export type DropReason =
   | 'deserialization'
   | 'processing'
   | 'production'
+  | 'stale'
   | 'no-partition'
 
 /** Where a record was read. */
@@ -44,6 +46,9 @@ export type PunctuationType = 'stream-time' | 'wall-clock'
 
 /** What a schedule calls: with the stream time, or the wall-clock time, of that moment. */
 export type Punctuator = (timestamp: number) => PromiseOrValue<void>
+
+/** Goes on with a record that was put aside; what `work` forwards is processed to the end. */
+export type Resume = (work: () => PromiseOrValue<void>) => PromiseOrValue<void>
 
 /** What a processor sees of the task it runs in. */
 export interface ProcessorContext<K, V> {
@@ -100,13 +105,24 @@ export interface ProcessorContext<K, V> {
   schedule(interval: Duration, type: PunctuationType, callback: Punctuator): () => void
   /** Asks for a commit as soon as the records at hand are processed. */
   requestCommit(): void
+  /**
+   * Puts aside the record being processed, to go on with it when something outside has answered.
+   *
+   * The returned function is called once, from within a later `process` or `flush` of the same
+   * processor, and its promise is waited for there. Metadata and the place of an error are then
+   * those of the record put aside. Whoever puts records aside goes on with all of them in `flush`:
+   * the commit that follows covers them.
+   */
+  suspend(record: StreamRecord<unknown, unknown>): Resume
+  /** The task's clock, for timers. */
+  readonly clock: Clock
 }
 
 /**
  * What a node does with a record.
  *
- * The three optional hooks are for operators over stores: `prefetch` loads what a batch will touch,
- * `flush` emits what was held back until commit.
+ * The optional hooks are for operators over stores: `prefetch` loads what a batch will touch,
+ * `timeMoved` closes windows, `flush` emits what was held back until commit.
  */
 export interface Processor<KIn = unknown, VIn = unknown, KOut = unknown, VOut = unknown> {
   /** True when it neither changes nor keeps a value: it passes it on, or writes its bytes. */
@@ -118,6 +134,11 @@ export interface Processor<KIn = unknown, VIn = unknown, KOut = unknown, VOut = 
    * their keys unchanged: ask the stores for everything they will read, in one call.
    */
   prefetch?(records: readonly StreamRecord<KIn, VIn>[]): PromiseOrValue<void>
+  /**
+   * Called when the observed time moved other than by a record that reached this node: windows may
+   * have closed. Only in aligned time.
+   */
+  timeMoved?(): PromiseOrValue<void>
   /** Called at commit, in topological order: forward what `emit: 'commit'` holds back. */
   flush?(): PromiseOrValue<void>
   close?(): void
@@ -127,4 +148,6 @@ export interface Processor<KIn = unknown, VIn = unknown, KOut = unknown, VOut = 
 export interface Change<V> {
   readonly before: V | null
   readonly after: V | null
+  /** True when the row of a versioned table changed in the past only: `after` is not the latest. */
+  readonly outOfOrder?: boolean
 }
