@@ -11,6 +11,7 @@ import {
   sessionCloseLagMs,
 } from '../operators/session-aggregate.ts'
 import { slidingAggregate } from '../operators/sliding-aggregate.ts'
+import { passThrough } from '../operators/transform.ts'
 import { windowAggregate, windowEnd } from '../operators/window-aggregate.ts'
 import type { Serde } from '../record/serde.ts'
 import { sessionWindowed, windowed } from '../record/serdes.ts'
@@ -62,6 +63,56 @@ export interface AggregationPlan<K, V, A> {
   readonly known: Serde<A> | null
   /** Options that this verb takes beside the usual ones. */
   readonly moreOptions?: readonly string[]
+  /** Of a cogroup: its inputs, each with a fold of its own into the one store. */
+  readonly inputs?: readonly FoldedInput<Fold<K, V, A>>[] | undefined
+}
+
+/** An input of a cogroup: the node its records come out of, and what folds them. */
+export interface FoldedInput<F> {
+  readonly node: string
+  readonly fold: F
+}
+
+/** An aggregation of sessions: as others, but for its fold. */
+export type SessionPlan<K, V, A> = Omit<AggregationPlan<K, V, A>, 'fold' | 'inputs'> & {
+  readonly fold: SessionFold<K, V, A>
+  readonly inputs?: readonly FoldedInput<SessionFold<K, V, A>>[] | undefined
+}
+
+/** What a node that folds into a store is made with, when the topology is built. */
+type CreateFolding<F> = (
+  sealed: { readonly store: string; readonly kept: boolean; readonly keepsBefore: boolean },
+  fold: F,
+) => unknown
+
+/** Adds the node that folds; of a cogroup one for each input, and one where they meet. */
+function addFolding<K, F>(
+  { graph, node }: Place<K, unknown>,
+  plan: {
+    readonly call: string
+    readonly fold: F
+    readonly inputs?: readonly FoldedInput<F>[] | undefined
+  },
+  { name, rows }: { readonly name: string; readonly rows: StoreDraft },
+  create: CreateFolding<F>,
+): void {
+  const { call, inputs } = plan
+  const addNode = (folding: string, upstream: string, fold: F): void =>
+    graph.addTableProcessor(folding, upstream, rows, {
+      create: (sealed) => create(sealed, fold),
+      keepsKey: false,
+    })
+  if (inputs === undefined) {
+    addNode(name, node, plan.fold)
+    return
+  }
+  const nodes = inputs.map(({ node: upstream, fold }, index) => {
+    const folding = graph.operators.derive(`${name}-${index + 1}`, call)
+    addNode(folding, upstream, fold)
+    return folding
+  })
+  const pass = { create: passThrough(), keepsKey: true, keepsValue: true }
+  graph.addProcessor(name, nodes, pass)
 }
 
 /** A table while the program is written: where it stands and where its rows are. */
@@ -79,7 +130,6 @@ export function addAggregation<K, V, A>(
   place: Place<K, V>,
   plan: AggregationPlan<K, V, A>,
 ): TablePlace<K, A> {
-  const { fold } = plan
   const { basics, emit, name, lineage, value } = prepare(place, plan, false)
   const rows = place.graph.addStore({
     kind: 'key-value',
@@ -88,10 +138,7 @@ export function addAggregation<K, V, A>(
     valueSerde: value,
     keepsBefore: false,
   })
-  place.graph.addTableProcessor(name, place.node, rows, {
-    create: (sealed) => aggregate({ ...sealed, fold, emit }),
-    keepsKey: false,
-  })
+  addFolding(place, plan, { name, rows }, (sealed, fold) => aggregate({ ...sealed, fold, emit }))
   return { place: { ...place, node: name, lineage, value, rekeyed: false }, rows }
 }
 
@@ -102,7 +149,6 @@ export function addWindowAggregation<K, V, A>(
   plan: AggregationPlan<K, V, A>,
 ): TablePlace<Windowed<K>, A> {
   if ('differenceMs' in windows) return addSlidingAggregation(place, windows, plan)
-  const { fold } = plan
   const { basics, emit, idleMs, name, lineage, value, store } = prepare(place, plan, true)
   if (emit === 'close' && 'windowsFor' in windows) throw neverCloses(plan.call)
   const { sizeMs, graceMs } = windows
@@ -116,10 +162,9 @@ export function addWindowAggregation<K, V, A>(
     retentionMs: retentionOf(store, sizeMs + graceMs, plan.call),
     windowSizeMs: sizeMs,
   })
-  place.graph.addTableProcessor(name, place.node, rows, {
-    create: (sealed) => windowAggregate({ ...sealed, windows, fold, emit, idleMs }),
-    keepsKey: false,
-  })
+  addFolding(place, plan, { name, rows }, (sealed, fold) =>
+    windowAggregate({ ...sealed, windows, fold, emit, idleMs }),
+  )
   const endOf = (start: number): number => windowEnd(start, windows)
   const key = windowed(keySerde, 'windowsFor' in windows ? endOf : sizeMs)
   const placed = { ...place, node: name, lineage, key, value, rekeyed: false }
@@ -132,7 +177,6 @@ function addSlidingAggregation<K, V, A>(
   windows: SlidingWindows,
   plan: AggregationPlan<K, V, A>,
 ): TablePlace<Windowed<K>, A> {
-  const { fold } = plan
   const { basics, emit, idleMs, name, lineage, value, store } = prepare(place, plan, true)
   const { differenceMs, graceMs } = windows
   const keySerde = place.key as Serde<K>
@@ -153,10 +197,9 @@ function addSlidingAggregation<K, V, A>(
     windowSizeMs: differenceMs,
     bucketMs: slidingBucketMs(differenceMs, retentionMs),
   })
-  place.graph.addTableProcessor(name, place.node, rows, {
-    create: (sealed) => slidingAggregate({ ...sealed, windows, fold, emit, idleMs }),
-    keepsKey: false,
-  })
+  addFolding(place, plan, { name, rows }, (sealed, fold) =>
+    slidingAggregate({ ...sealed, windows, fold, emit, idleMs }),
+  )
   const key = windowed(keySerde, differenceMs)
   const placed = { ...place, node: name, lineage, key, value, rekeyed: false }
   return { place: { ...placed, closeDelayMs: graceMs + 1 }, rows }
@@ -166,9 +209,8 @@ function addSlidingAggregation<K, V, A>(
 export function addSessionAggregation<K, V, A>(
   place: Place<K, V>,
   windows: SessionWindows,
-  plan: Omit<AggregationPlan<K, V, A>, 'fold'> & { readonly fold: SessionFold<K, V, A> },
+  plan: SessionPlan<K, V, A>,
 ): TablePlace<Windowed<K>, A> {
-  const { fold } = plan
   const { basics, emit, idleMs, name, lineage, value, store } = prepare(place, plan, true)
   const { gapMs, graceMs } = windows
   const keySerde = place.key as Serde<K>
@@ -183,10 +225,9 @@ export function addSessionAggregation<K, V, A>(
     retentionMs,
     bucketMs: sessionBucketMs(windows, retentionMs),
   })
-  place.graph.addTableProcessor(name, place.node, rows, {
-    create: (sealed) => sessionAggregate({ ...sealed, windows, fold, emit, idleMs }),
-    keepsKey: false,
-  })
+  addFolding(place, plan, { name, rows }, (sealed, fold) =>
+    sessionAggregate({ ...sealed, windows, fold, emit, idleMs }),
+  )
   const key = sessionWindowed(keySerde)
   const placed = { ...place, node: name, lineage, key, value, rekeyed: false }
   return { place: { ...placed, closeDelayMs: gapMs + graceMs + 1 }, rows }
@@ -219,7 +260,7 @@ function neverCloses(call: string): TypeError {
 /** Checks the options and takes the names: the store's name, where given, is the lineage below. */
 function prepare<K, V, A>(
   place: Place<K, V>,
-  plan: Omit<AggregationPlan<K, V, A>, 'fold'>,
+  plan: Omit<AggregationPlan<K, V, A>, 'fold' | 'inputs'>,
   keepsWindows: boolean,
 ) {
   const { verb, call, options = {}, known, moreOptions = [] } = plan

@@ -10,7 +10,7 @@ import type { Serde } from '../record/serde.ts'
 import type { Windowed } from '../record/windowed.ts'
 import { show } from '../topology/names.ts'
 import type { ProcessorNode } from '../topology/topology.ts'
-import { checkOptions } from './arguments.ts'
+import { checkOptions, positiveMs } from './arguments.ts'
 import type { Place } from './graph.ts'
 import { serdeFor } from './serde-options.ts'
 import { readStoreOptions, type StoreOptions, storeBasics } from './store-options.ts'
@@ -24,6 +24,11 @@ export interface SuppressBounds<WhenFull extends 'emit' | 'stop' = 'emit' | 'sto
   readonly maxBytes?: number | undefined
   /** `emit`: the first rows leave early; `stop`: the application fails with 'suppress-buffer-full'. */
   readonly whenFull?: WhenFull | undefined
+  /**
+   * After so long without a change, by the wall clock, time goes on as the clock does, so that what is
+   * held back leaves although nothing comes. Default: only changes move time, as in Kafka Streams.
+   */
+  readonly idle?: Duration | undefined
 }
 
 /** Made by `untilTimeLimit`. */
@@ -32,6 +37,7 @@ export interface UntilTimeLimit {
   readonly limitMs: number
   readonly maxRecords: number
   readonly maxBytes: number
+  readonly idleMs: number | null
   readonly whenFull: 'emit' | 'stop'
 }
 
@@ -40,6 +46,7 @@ export interface UntilWindowCloses {
   readonly until: 'closes'
   readonly maxRecords: number
   readonly maxBytes: number
+  readonly idleMs: number | null
   readonly whenFull: 'stop'
 }
 
@@ -113,14 +120,15 @@ export function untilTimeLimit(limit: Duration, options: SuppressBounds = {}): U
 }
 
 function readBounds(options: SuppressBounds, call: string, fallback: 'emit' | 'stop') {
-  checkOptions(options, call, ['maxRecords', 'maxBytes', 'whenFull'])
-  const { whenFull = fallback } = options
+  checkOptions(options, call, ['maxRecords', 'maxBytes', 'whenFull', 'idle'])
+  const { whenFull = fallback, idle } = options
   if (whenFull !== 'emit' && whenFull !== 'stop') {
     throw new TypeError(`option whenFull of ${call} is ${show(whenFull)}; pass 'emit' or 'stop'`)
   }
   return {
     maxRecords: bound(options.maxRecords, 'maxRecords', call),
     maxBytes: bound(options.maxBytes, 'maxBytes', call),
+    idleMs: idle === undefined ? null : positiveMs(idle, `option idle of ${call}`),
     whenFull,
   }
 }
@@ -145,7 +153,7 @@ export function addSuppression<K, V>(
   const call = `suppress(...) on '${lineage}'`
   checkSuppressed(suppressed, call)
   checkOptions(options, call, ['name', 'store', 'value'])
-  const { until, maxRecords: recordsMax, maxBytes: bytesMax, whenFull } = suppressed
+  const { until, maxRecords: recordsMax, maxBytes: bytesMax, whenFull, idleMs } = suppressed
   const value = serdeFor(options.value as Serde<V> | undefined, place.value, call, 'value')
   const delayMs = suppressed.until === 'limit' ? suppressed.limitMs : closeDelay(place, call)
   const store = readStoreOptions(options.store, call)
@@ -171,7 +179,16 @@ export function addSuppression<K, V>(
   graph.add(() => {
     const sentRows = sent?.kept === true ? sent.definition.name : null
     const stores = sentRows === null ? [basics.name] : [basics.name, sentRows]
-    const plan = { store: basics.name, sentRows, until, delayMs, recordsMax, bytesMax, whenFull }
+    const plan = {
+      store: basics.name,
+      sentRows,
+      until,
+      delayMs,
+      recordsMax,
+      bytesMax,
+      whenFull,
+      idleMs,
+    }
     return {
       kind: 'processor',
       name,

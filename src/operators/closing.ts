@@ -13,16 +13,25 @@
  * together: with the commit, or before time has moved so far that the first of them would expire.
  *
  * Invariants:
- * - `advance` is called before the record that moved the time is written.
+ * - `observe` is called with each record, before it is written.
  * - At a commit everything that has closed is sent.
  */
-import { NO_HEADERS, type PromiseOrValue, type RecordHeaders } from '../record/record.ts'
+import {
+  NO_HEADERS,
+  type PromiseOrValue,
+  type RecordHeaders,
+  type StreamRecord,
+} from '../record/record.ts'
 import type { Windowed } from '../record/windowed.ts'
 import type { WindowStore } from '../state/store.ts'
 import type { Change, ObservedTime, ProcessorContext } from '../topology/processor.ts'
+import { IdleTime } from './idle-time.ts'
 
 export interface ClosingOptions {
+  readonly context: ProcessorContext<never, never>
   readonly time: ObservedTime
+  /** After so long without a record time goes on with the clock; null: never. */
+  readonly idleMs: number | null
   /** How far time must be past the end of a window. */
   readonly delayMs: number
   /** How far time may move on before what has closed must be sent. */
@@ -40,10 +49,13 @@ export class Closing {
   /** Nothing has to be sent while this end has not closed. */
   #next = Number.NEGATIVE_INFINITY
   #headers: RecordHeaders = NO_HEADERS
+  readonly #idle: IdleTime | null
 
   constructor(options: ClosingOptions) {
-    const { time, delayMs } = options
+    const { context, time, idleMs, delayMs } = options
+    const advance = () => this.timeMoved()
     this.#options = options
+    this.#idle = idleMs === null ? null : new IdleTime(context, { time, idleMs, advance })
     this.#sentUpTo = time.max < 0 ? Number.NEGATIVE_INFINITY : time.max - delayMs
   }
 
@@ -52,8 +64,22 @@ export class Closing {
     return this.#options.time.max - this.#options.delayMs
   }
 
-  /** Time moved; `headers` are those of the record that moved it, and of the rows it closes. */
-  advance(headers: RecordHeaders): PromiseOrValue<void> {
+  /** A record has come, and is not written yet: time is what it says, if that is later. */
+  observe({ timestamp, headers }: StreamRecord<unknown, unknown>): PromiseOrValue<void> {
+    this.#idle?.touch()
+    const { time } = this.#options
+    if (timestamp <= time.max) return
+    time.max = timestamp
+    return this.#advance(headers)
+  }
+
+  /** Time moved without a record that came here. */
+  timeMoved(): PromiseOrValue<void> {
+    return this.#advance(NO_HEADERS)
+  }
+
+  /** `headers` are those of the rows that close. */
+  #advance(headers: RecordHeaders): PromiseOrValue<void> {
     if (this.#options.lagMs > 0) this.#headers = headers
     if (this.#closed >= this.#next) return this.#send(headers)
   }

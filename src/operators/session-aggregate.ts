@@ -49,6 +49,8 @@ export interface SessionAggregateOptions<K, V, A> {
   readonly windows: SessionWindows
   readonly fold: SessionFold<K, V, A>
   readonly emit: Emission
+  /** After so long without a record windows close by the clock; null: never. */
+  readonly idleMs: number | null
   readonly keepsBefore: boolean
 }
 
@@ -91,7 +93,9 @@ class SessionAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A
     this.#time = context.observedTime()
     if (this.#options.emit !== 'close') return
     this.#closing = new Closing({
+      context,
       time: this.#time,
+      idleMs: this.#options.idleMs,
       // A record as far from the end as the gap belongs to it still.
       delayMs: this.#graceMs + this.#gapMs + 1,
       lagMs: sessionCloseLagMs(this.#options.windows),
@@ -112,13 +116,11 @@ class SessionAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A
   }
 
   process(record: StreamRecord<K, V>): PromiseOrValue<void> {
-    const { key, timestamp } = record
-    if (key === null) return this.#context.drop('null-key', record)
-    if (timestamp > this.#time.max) {
-      this.#time.max = timestamp
-      const closing = this.#closing?.advance(record.headers)
+    if (record.key === null) return this.#context.drop('null-key', record)
+    if (this.#closing !== null) {
+      const closing = this.#closing.observe(record)
       if (closing instanceof Promise) return closing.then(() => this.#foldInto(record))
-    }
+    } else if (record.timestamp > this.#time.max) this.#time.max = record.timestamp
     return this.#foldInto(record)
   }
 
@@ -211,6 +213,10 @@ class SessionAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A
       timestamp: key.end,
       headers: NO_HEADERS,
     })
+  }
+
+  timeMoved(): PromiseOrValue<void> {
+    return this.#closing?.timeMoved()
   }
 
   prefetch(records: readonly StreamRecord<K, V>[]): PromiseOrValue<void> {

@@ -36,6 +36,8 @@ export interface SlidingAggregateOptions<K, V, A> {
   readonly windows: SlidingWindows
   readonly fold: Fold<K, V, A>
   readonly emit: Emission
+  /** After so long without a record windows close by the clock; null: never. */
+  readonly idleMs: number | null
   readonly keepsBefore: boolean
 }
 
@@ -82,7 +84,9 @@ class SlidingAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A
     if (this.#options.emit !== 'close') return
     const sizeMs = this.#differenceMs
     this.#closing = new Closing({
+      context,
       time: this.#time,
+      idleMs: this.#options.idleMs,
       // Its last millisecond is inside a window: it takes records until time is past it.
       delayMs: this.#graceMs + 1,
       // The store keeps a window for as long after its end, and no window ends later than that.
@@ -93,14 +97,12 @@ class SlidingAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A
   }
 
   process(record: StreamRecord<K, V>): PromiseOrValue<void> {
-    const { key, timestamp } = record
-    if (key === null) return this.#context.drop('null-key', record)
+    if (record.key === null) return this.#context.drop('null-key', record)
     if (record.value === null) return this.#context.drop('null-value', record)
-    if (timestamp > this.#time.max) {
-      this.#time.max = timestamp
-      const closing = this.#closing?.advance(record.headers)
+    if (this.#closing !== null) {
+      const closing = this.#closing.observe(record)
       if (closing instanceof Promise) return closing.then(() => this.#foldInto(record))
-    }
+    } else if (record.timestamp > this.#time.max) this.#time.max = record.timestamp
     return this.#foldInto(record)
   }
 
@@ -231,6 +233,10 @@ class SlidingAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A
         headers: record.headers,
       })
     return pending instanceof Promise ? pending.then(forward) : forward()
+  }
+
+  timeMoved(): PromiseOrValue<void> {
+    return this.#closing?.timeMoved()
   }
 
   prefetch(records: readonly StreamRecord<K, V>[]): PromiseOrValue<void> {

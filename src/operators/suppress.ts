@@ -9,15 +9,16 @@
  * - Time is the largest timestamp of the rows that came here (Kafka's KTableSuppressProcessor), and
  *   is committed: a restart holds back what was held back.
  * - Rows leave by the time they were held to, then by key bytes.
- * - Until a window closes: its row is sent once. Windows whose end is inclusive take records until
+ * - Until a window closes: its row is sent once, and a change that comes after that is late. Windows whose end is inclusive take records until
  *   time is past the end and the grace, so they leave one millisecond later than Kafka sends them.
  * - Rows that come with a commit (emit: 'commit' above) are judged when all of them are here.
  */
 import { StreamsError } from '../errors.ts'
-import type { PromiseOrValue } from '../record/record.ts'
+import type { PromiseOrValue, StreamRecord } from '../record/record.ts'
 import type { Windowed } from '../record/windowed.ts'
 import type { HeldRow, KeyValueStore, SuppressStore } from '../state/store.ts'
 import type { Change, ObservedTime, Processor, ProcessorContext } from '../topology/processor.ts'
+import { IdleTime } from './idle-time.ts'
 
 export interface SuppressOptions {
   readonly store: string
@@ -31,6 +32,8 @@ export interface SuppressOptions {
   readonly bytesMax: number
   /** What to do with more than that: send the first of them early, or fail. */
   readonly whenFull: 'emit' | 'stop'
+  /** After so long without a change time goes on with the clock; null: never. */
+  readonly idleMs: number | null
 }
 
 /** A new suppress processor for each task. */
@@ -46,29 +49,44 @@ class Suppress<K, V> implements Processor<K, Change<V>, K, Change<V>> {
   #held!: SuppressStore<K, V>
   #sent: KeyValueStore<K, V> | null = null
   #time!: ObservedTime
+  #idle: IdleTime | null = null
+  /** Windows that end here or before have been sent. */
+  #closedUpTo = Number.NEGATIVE_INFINITY
 
   constructor(options: SuppressOptions) {
     this.#options = options
   }
 
   init(context: ProcessorContext<K, Change<V>>): void {
-    const { store, sentRows } = this.#options
+    const { store, sentRows, idleMs, delayMs } = this.#options
     this.#context = context
     this.#held = context.store(store)
     if (sentRows !== null) this.#sent = context.store(sentRows)
     this.#time = context.observedTime()
+    if (this.#time.max >= 0) this.#closedUpTo = this.#time.max - delayMs
+    const [time, advance] = [this.#time, () => this.#release()]
+    if (idleMs !== null) this.#idle = new IdleTime(context, { time, idleMs, advance })
   }
 
-  process({
-    key,
-    value,
-    timestamp,
-    headers,
-  }: Parameters<Processor<K, Change<V>>['process']>[0]): PromiseOrValue<void> {
+  process(record: StreamRecord<K, Change<V>>): PromiseOrValue<void> {
+    const { key, timestamp, headers } = record
+    const value = record.value.after
+    this.#idle?.touch()
     if (timestamp > this.#time.max) this.#time.max = timestamp
-    const until = this.#options.until === 'closes' ? (key as Windowed<unknown>).end : timestamp
-    this.#held.hold(until, { key, value: value.after, timestamp, headers })
+    let until = timestamp
+    if (this.#options.until === 'closes') {
+      const { start, end } = key as Windowed<unknown>
+      if (end <= this.#closedUpTo) {
+        return value === null ? undefined : this.#context.drop('late', record, start, end)
+      }
+      until = end
+    }
+    this.#held.hold(until, { key, value, timestamp, headers })
     if (this.#context.metadata() !== null) return this.#release()
+  }
+
+  timeMoved(): PromiseOrValue<void> {
+    return this.#release()
   }
 
   flush(): PromiseOrValue<void> {
@@ -77,8 +95,10 @@ class Suppress<K, V> implements Processor<K, Change<V>, K, Change<V>> {
 
   /** Sends what is due, then what is too much. */
   #release(): PromiseOrValue<void> {
-    const { delayMs } = this.#options
-    while (this.#held.firstTime <= this.#time.max - delayMs || this.#isFull()) {
+    if (this.#time.max < 0) return
+    const due = this.#time.max - this.#options.delayMs
+    if (due > this.#closedUpTo) this.#closedUpTo = due
+    while (this.#held.firstTime <= due || this.#isFull()) {
       const pending = this.#send(this.#held.take() as HeldRow<K, V>)
       if (pending instanceof Promise) return pending.then(() => this.#release())
     }

@@ -1,5 +1,14 @@
 /** Windows that are sent once, when they close: emit 'close'. */
-import { hopping, json, nullable, type StreamsBuilder, text, tumbling } from 'millrace'
+import {
+  hopping,
+  json,
+  nullable,
+  type StreamsBuilder,
+  session,
+  sliding,
+  text,
+  tumbling,
+} from 'millrace'
 import { semanticCase } from './semantic-case.ts'
 
 function clicks(builder: StreamsBuilder) {
@@ -118,4 +127,49 @@ semanticCase('closed windows are grouped again', {
     in a:x@1, in a:x@2, in a:x@11  =>  out a:0=2@2
     in a:x@25                      =>  out a:0=2 10=1@11
   `,
+})
+
+semanticCase('sliding windows are sent when time is past their last millisecond and the grace', {
+  program(builder) {
+    clicks(builder)
+      .windowedBy(sliding(10, { grace: 5 }))
+      .reduce((sofar, value) => `${sofar}${value}`, { emit: 'close' })
+      .toStream()
+      .to('out')
+  },
+  lines: `
+    in a:x@10            =>  nothing
+    in a:y@14            =>  nothing
+    in b:z@25            =>  out a[0,10):x@10, out a[4,14):xy@14
+    in b:z@30 {h=1}      =>  out a[11,21):y@14 {h=1}
+    in b:w@31, in b:v@1000  =>  out b[15,25):z@25, out b[20,30):zz@30, out b[21,31):zzw@31, out b[26,36):zw@31, out b[31,41):w@31
+  `,
+  onePartition: true,
+})
+
+semanticCase('a backlog of sliding windows is sent, however far time moves in one batch', {
+  program(builder) {
+    clicks(builder).windowedBy(sliding(5)).count({ emit: 'close' }).toStream().to('out')
+  },
+  lines: `
+    in a:x@100, in a:x@120, in a:x@140, in a:x@1000, in a:x@5000  =>  out a[95,100):1@100, out a[115,120):1@120, out a[135,140):1@140, out a[995,1000):1@1000
+  `,
+})
+
+semanticCase('sessions are sent when no record can join them any more', {
+  program(builder) {
+    clicks(builder)
+      .windowedBy(session(10, { grace: 5 }))
+      .count({ emit: 'close' })
+      .toStream()
+      .to('out')
+  },
+  lines: `
+    in a:x@0, in a:x@10        =>  nothing
+    in b:x@25                  =>  nothing
+    in b:x@26 {h=1}            =>  out a[0,10):2@10 {h=1}
+    in a:x@30                  =>  nothing
+    in c:x@1000, in c:x@2000   =>  out b[25,26):2@26, out a[30,30):1@30, out c[1000,1000):1@1000
+  `,
+  onePartition: true,
 })
