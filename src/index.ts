@@ -56,6 +56,13 @@ export type {
 export { type Clock, systemClock } from './clock.ts'
 export type { AggregationOptions, WindowAggregationOptions } from './dsl/aggregation.ts'
 export type { BranchPredicate } from './dsl/branches.ts'
+export {
+  CogroupedKStream,
+  type GroupedInput,
+  SessionWindowedCogroupedKStream,
+  TimeWindowedCogroupedKStream,
+  type WindowCogroupOptions,
+} from './dsl/cogroup.ts'
 export type { TableJoinOptions, WindowJoinOptions } from './dsl/joins.ts'
 export { KGroupedStream } from './dsl/k-grouped-stream.ts'
 export { KGroupedTable } from './dsl/k-grouped-table.ts'

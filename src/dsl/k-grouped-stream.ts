@@ -11,6 +11,7 @@ import {
   foldOf,
   reduction,
 } from './aggregation.ts'
+import { CogroupedKStream } from './cogroup.ts'
 import type { Place } from './graph.ts'
 import { KTable } from './k-table.ts'
 import type { OptionsArgument, Present, ValueOption } from './serde-options.ts'
@@ -31,11 +32,12 @@ import { type AlignedWindows, checkWindows, type SessionWindows } from './window
  * ```
  */
 export class KGroupedStream<K, V, Has extends 'key' | 'value' = never> {
-  readonly #input: () => Place<K, V, Has>
+  /** @internal Where the grouped records come out, repartitioned at the first call. */
+  readonly input: () => Place<K, V, Has>
 
-  /** @internal `input` is where the grouped records come out, repartitioned at the first call. */
+  /** @internal */
   constructor(input: () => Place<K, V, Has>) {
-    this.#input = input
+    this.input = input
   }
 
   /**
@@ -49,7 +51,7 @@ export class KGroupedStream<K, V, Has extends 'key' | 'value' = never> {
    * ```
    */
   count(options?: AggregationOptions): KTable<K, number, 'key' | 'value'> {
-    const input = this.#input()
+    const input = this.input()
     const call = `count(...) on '${input.lineage}'`
     const { place, rows } = addAggregation(input, {
       verb: 'count',
@@ -76,7 +78,7 @@ export class KGroupedStream<K, V, Has extends 'key' | 'value' = never> {
     reducer: (aggregate: Present<V>, value: Present<V>) => Present<V>,
     ...[options]: OptionsArgument<AggregationOptions & ValueOption<V, Has>>
   ): KTable<K, Present<V>, 'key' | 'value'> {
-    const input = this.#input()
+    const input = this.input()
     const call = `reduce(...) on '${input.lineage}'`
     const fold = reduction<K, V>(reducer as (aggregate: Present<V>, value: V) => Present<V>, call)
     const known = input.value as Serde<Present<V>> | null
@@ -103,7 +105,7 @@ export class KGroupedStream<K, V, Has extends 'key' | 'value' = never> {
     aggregator: (key: K, value: Present<V>, aggregate: A) => A,
     ...[options]: OptionsArgument<AggregationOptions & ValueOption<NoInfer<A>, never>>
   ): KTable<K, A, 'key' | 'value'> {
-    const input = this.#input()
+    const input = this.input()
     const call = `aggregate(...) on '${input.lineage}'`
     const fold = foldOf<K, V, A>(
       initializer,
@@ -118,6 +120,25 @@ export class KGroupedStream<K, V, Has extends 'key' | 'value' = never> {
       known: null,
     })
     return new KTable(place, rows)
+  }
+
+  /**
+   * Begins an aggregation of several grouped streams into one result: each has a function that folds
+   * its values into it.
+   *
+   * @param aggregator - takes key, value of this stream, and the result so far; gives the next one
+   * @see org.apache.kafka.streams.kstream.CogroupedKStream
+   * @example
+   * ```ts
+   * clicks
+   *   .groupByKey()
+   *   .cogroup((_user, click, visit: { clicks: number; orders: number }) => ({ ...visit, clicks: visit.clicks + 1 }))
+   *   .cogroup(orders.groupByKey(), (_user, order, visit) => ({ ...visit, orders: visit.orders + 1 }))
+   *   .aggregate(() => ({ clicks: 0, orders: 0 }), { value: json(), store: 'visits' })
+   * ```
+   */
+  cogroup<A>(aggregator: (key: K, value: Present<V>, aggregate: A) => A): CogroupedKStream<K, A> {
+    return new CogroupedKStream<K, A>([]).cogroup(this, aggregator)
   }
 
   /**
@@ -146,7 +167,7 @@ export class KGroupedStream<K, V, Has extends 'key' | 'value' = never> {
   ): SessionWindowedKStream<K, V, Has> | TimeWindowedKStream<K, V, Has> {
     checkWindows(windows, 'windowedBy(...)')
     return 'gapMs' in windows
-      ? new SessionWindowedKStream(this.#input, windows)
-      : new TimeWindowedKStream(this.#input, windows)
+      ? new SessionWindowedKStream(this.input, windows)
+      : new TimeWindowedKStream(this.input, windows)
   }
 }

@@ -94,8 +94,8 @@ export function joinTables<K, L, R, J>(
   checkKeys(left.place.key, right.place.key, call)
   const topics = [...new Set([...left.place.topics, ...right.place.topics])]
   graph.addCoPartitioning(topics, call)
-  left.view.keepBefore(true)
-  right.view.keepBefore(true)
+  left.view.keepBefore()
+  right.view.keepBefore()
   const lefts = left.view.lookUp(call)
   const rights = right.view.lookUp(call)
   const mayMiss = MAY_MISS[verb]
@@ -196,7 +196,7 @@ export function regroupTable<K, V, KOut, VOut>(
   checkOptions(options, call, ['key', 'value', 'name', 'partitions'])
   const key = serdeFor(options?.key, null, call, 'key')
   const value = serdeFor(options?.value, null, call, 'value')
-  view.keepBefore(true)
+  view.keepBefore()
   let input: Place<KOut, Change<VOut>> | undefined
 
   function grouped(): Place<KOut, Change<VOut>> {

@@ -16,6 +16,7 @@ import {
 } from '../operators/table-rows.ts'
 import type { StoreDefinition } from '../state/store.ts'
 import type { Place, StoreDraft } from './graph.ts'
+import { historyOf } from './versioned.ts'
 
 /** What reads the rows of a table, and the stores it reads them from. */
 export interface RowSource<K, V> {
@@ -27,13 +28,15 @@ export interface RowSource<K, V> {
 export interface TableView<K, V> {
   /** The table's own store, whether or not it is kept in the end; null: it never has one. */
   readonly store: StoreDraft | null
+  /** How far back the rows of a versioned table are known; null or absent: only the latest are. */
+  readonly historyMs?: number | null
   /**
-   * From here on changes carry the row before. With `forced` tables above keep their rows where they
-   * have to; else only if they do already.
+   * From here on changes carry the row before: tables above keep their rows where they have to, or
+   * with `forced` false only where they do already.
    *
    * @returns true when changes carry it
    */
-  keepBefore(forced: boolean): boolean | undefined
+  keepBefore(forced?: boolean): boolean | undefined
   /** From here on rows can be read. `call` is who looks, as errors say it. */
   lookUp(call: string): RowSource<K, V>
 }
@@ -48,7 +51,8 @@ export interface TableParts<K, V> {
 export function storedView<K, V>(store: StoreDraft): TableView<K, V> {
   return {
     store,
-    keepBefore(forced) {
+    historyMs: historyOf(store.definition),
+    keepBefore(forced = true) {
       if (!forced && !store.kept) return false
       store.kept = true
       store.keepsBefore = true
@@ -69,6 +73,7 @@ export function steppedView<K, V, R>(
 ): TableView<K, R> {
   return {
     store: draft,
+    historyMs: above.historyMs ?? null,
     keepBefore(forced) {
       if (above.keepBefore(forced) !== true) return false
       draft.keepsBefore = true
@@ -82,7 +87,9 @@ export function steppedView<K, V, R>(
 }
 
 function openRowsOf(definition: StoreDefinition, call: string): unknown {
-  if (definition.kind === 'key-value') return storedRows(definition.name)
+  if (definition.kind === 'key-value' || definition.kind === 'versioned') {
+    return storedRows(definition.name)
+  }
   if (definition.kind === 'window') return storedWindowRows(definition.name)
   throw new TypeError(
     `${call} looks rows up in '${definition.name}', which has none by key; join with toStream().toTable() of it`,

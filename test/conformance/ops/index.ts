@@ -3,6 +3,7 @@
  * what the step stands on is taken.
  */
 import { aggregations } from './aggregations.ts'
+import { cogroup } from './cogroup.ts'
 import { grouping } from './grouping.ts'
 import { joins } from './joins.ts'
 import { processors } from './processors.ts'
@@ -19,6 +20,7 @@ export const TRANSLATIONS: readonly Translation[] = [
   ...sinks,
   ...grouping,
   ...aggregations,
+  ...cogroup,
   ...joins,
   ...processors,
   ...suppressions,
