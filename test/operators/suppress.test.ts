@@ -185,7 +185,7 @@ semanticCase(
     in a:2@1   =>  nothing
     in a:5@9   =>  out sum:5@9
     in a:7@20  =>  nothing
-    in a:3@30  =>  out sum:0@30, out sum:3@30
+    in a:3@30  =>  out sum:3@30
   `,
     onePartition: true,
   },
