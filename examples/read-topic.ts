@@ -19,7 +19,10 @@ export interface TopicRecord<K, V> {
  */
 const POSITION_POLL_MS = 10
 
-/** Calls back for each committed record with key and value, in order within each partition. */
+/**
+ * Calls back for each committed record with a key, in order within each partition. The value is null
+ * where a row was deleted: the serde of a topic with such rows is a `nullable` one.
+ */
 export async function readTopic<K, V>(
   log: EmbeddedLog,
   topic: string,
@@ -44,8 +47,8 @@ export async function readTopic<K, V>(
       continue
     }
     for (const { partition, offset, timestamp, key, value } of batch) {
-      if (key === null || value === null) continue
-      onRecord({ partition, offset, timestamp, key, value })
+      if (key === null) continue
+      onRecord({ partition, offset, timestamp, key, value: value as V })
     }
     reached(batch.partition, batch.nextOffset)
     coming = consumer.next()

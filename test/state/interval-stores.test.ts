@@ -175,7 +175,9 @@ describe.each(['memory', 'rocksdb'] as const)('a session store over %s', (storag
     await store.sessions().put('a', { start: 10, end: 20, value: { n: 1 } })
     await store.commit()
     await store.reopen()
-    expect(store.sessions().find('a', 0, 50)).toBeInstanceOf(Promise)
+    const first = store.sessions().find('a', 0, 50)
+    expect(first).toBeInstanceOf(Promise)
+    await first
     await store.sessions().prefetch(['a', 'b'], [0, 0])
     expect(bounds(store.sessions().find('a', 0, 50) as Row[])).toBe('10-20')
     expect(store.sessions().find('b', 0, 50)).toEqual([])
