@@ -4,10 +4,12 @@
 export const TOPOLOGY_NAMES = [
   'filter',
   'weblog',
+  'weblog-grace10',
   'wordcount',
   'streamjoin',
   'tablejoin',
   'hopping',
+  'sessions',
 ] as const
 
 /** Benchmarks of the log alone; they have no guarantee and no peer. */

@@ -282,6 +282,7 @@ const fkjoin: Generate = (put, count) => {
 export const GENERATORS: Readonly<Record<string, Generate>> = {
   filter,
   weblog,
+  'weblog-grace10': weblog,
   wordcount,
   streamjoin,
   tablejoin,

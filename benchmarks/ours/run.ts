@@ -42,6 +42,7 @@ export function run(input: RunInput): Promise<Figures> {
       commitInterval: input.commitIntervalMs,
       stateDirectory: join(directory, 'state'),
       until: 'end',
+      time: WORKLOADS[workload].time ?? 'kafka',
     })
     let startSeconds = 0
     app.onStateChange((state) => {

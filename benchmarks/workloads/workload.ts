@@ -5,6 +5,8 @@ export interface Workload {
   readonly inputs: readonly string[]
   /** True when the last value of every key is the answer; false when every record is one. */
   readonly upserts: boolean
+  /** Which time closes windows. Default: Kafka Streams' own. */
+  readonly time?: 'aligned'
   /** A new program that writes its results to `output`. */
   topology(output: string): Topology
   /** The number or numbers of one output value that the checksums add up. */
