@@ -20,7 +20,7 @@ import { storedView, type TableParts, type TableView } from './table-view.ts'
 export interface SuppressBounds<WhenFull extends 'emit' | 'stop' = 'emit' | 'stop'> {
   /** Rows held back in one task. Default: no bound. */
   readonly maxRecords?: number | undefined
-  /** Bytes of keys, values and headers held back in one task, as written. Default: no bound. */
+  /** Bytes of keys, values and headers held back in one task, and 48 for each row. Default: no bound. */
   readonly maxBytes?: number | undefined
   /** `emit`: the first rows leave early; `stop`: the application fails with 'suppress-buffer-full'. */
   readonly whenFull?: WhenFull | undefined
@@ -153,6 +153,11 @@ export function addSuppression<K, V>(
   const call = `suppress(...) on '${lineage}'`
   checkSuppressed(suppressed, call)
   checkOptions(options, call, ['name', 'store', 'value'])
+  if (view.store?.definition.kind === 'versioned') {
+    throw new TypeError(
+      `${call} is of a versioned table, whose changes may be older than its rows; leave out option history of its store, or suppress what is made of it`,
+    )
+  }
   const { until, maxRecords: recordsMax, maxBytes: bytesMax, whenFull, idleMs } = suppressed
   const value = serdeFor(options.value as Serde<V> | undefined, place.value, call, 'value')
   const delayMs = suppressed.until === 'limit' ? suppressed.limitMs : closeDelay(place, call)

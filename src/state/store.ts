@@ -117,6 +117,7 @@ export interface VersionedStoreDefinition {
 
 export type StoreDefinition =
   | TimeOrderedStoreDefinition
+  | VersionedStoreDefinition
   | KeyValueStoreDefinition
   | WindowStoreDefinition
   | JoinStoreDefinition
@@ -372,7 +373,7 @@ export interface HeldRow<K, V> {
 export interface SuppressStore<K, V> extends StateStore {
   /** How many keys are held. */
   readonly heldKeys: number
-  /** Bytes of keys, values and headers held, as written; 0 unless the definition counts them. */
+  /** Bytes of keys, values and headers, and 48 for each row; 0 unless the definition counts them. */
   readonly heldBytes: number
   /** The smallest time of a key that is held; infinity when there is none. */
   readonly firstTime: number

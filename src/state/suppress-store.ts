@@ -30,6 +30,8 @@ import { type StoreOptions, storeEnd, storePrefix } from './store-options.ts'
 import { readTimestamp } from './write-buffer.ts'
 
 const ROW_HEADER_BYTES = 8
+/** What Kafka Streams counts of a row beside its bytes: times, offset, partition and a topic's name. */
+const COUNTED_OVERHEAD_BYTES = 48
 /** Heap of an entry, its places in table and heap, and its values' objects. */
 const ENTRY_OVERHEAD_BYTES = 300
 
@@ -219,8 +221,13 @@ class MemorySuppressStore<K, V> implements SuppressStore<K, V> {
   }
 
   #measure(entry: Entry<K, V>): void {
-    this.#writeRow(entry, this.#output.reset())
-    const size = entry.order.length + this.#output.end
+    let size = COUNTED_OVERHEAD_BYTES + entry.order.length
+    for (const { key, value } of entry.headers) size += key.length + (value?.length ?? 0)
+    if (entry.value !== null) {
+      const output = this.#output.reset()
+      this.#valueSerde.write(entry.value, output)
+      size += output.end
+    }
     this.heldBytes += size - entry.size
     entry.size = size
   }

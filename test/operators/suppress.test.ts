@@ -151,7 +151,7 @@ semanticCase('no more rows than the bound are held back: the first leave early',
 semanticCase('no more bytes than the bound are held back', {
   program(builder) {
     rows(builder)
-      .suppress(untilTimeLimit('1h', { maxBytes: 50 }))
+      .suppress(untilTimeLimit('1h', { maxBytes: 120 }))
       .toStream()
       .to('out')
   },
