@@ -11,8 +11,10 @@
 import type { RowSelector } from '../operators/table-group.ts'
 import type { RowStep } from '../operators/table-rows.ts'
 import { changesToStream, tableSource } from '../operators/table-source.ts'
+import { versionedTableSource } from '../operators/versioned-source.ts'
 import type { Serde } from '../record/serde.ts'
 import { checkOptions } from './arguments.ts'
+import { type ForeignKeyOptions, joinByForeignKey, namesForeignKey } from './foreign-key-join.ts'
 import { extend, type Place, type StoreDraft } from './graph.ts'
 import { checkOther } from './joins.ts'
 import { KGroupedTable } from './k-grouped-table.ts'
@@ -28,7 +30,6 @@ import type {
   TableTraits,
   ValueOption,
 } from './serde-options.ts'
-import { type StoreOptions, storeBasics } from './store-options.ts'
 import type { GroupOptions } from './stream-options.ts'
 import { addSuppression, type Suppressed, type SuppressOptions } from './suppressed.ts'
 import {
@@ -39,6 +40,7 @@ import {
   type TableStepOptions,
 } from './table-verbs.ts'
 import { storedView, type TableParts, type TableView } from './table-view.ts'
+import { addRows, type TableStoreOptions } from './versioned.ts'
 
 /** Options of a verb that takes no more than a name. */
 export interface NameOptions {
@@ -229,6 +231,40 @@ export class KTable<K, V, Has extends TableTraits = never> {
   }
 
   /**
+   * Joins with the rows of another table that this table's rows name: many rows may name one, in any
+   * partition, so that the tables need not have equal partition counts. A change of a row, or of
+   * the row it names, gives the result anew; without the row it names there is no result.
+   *
+   * Both tables keep their rows; which row names which is kept with the other table.
+   *
+   * @param other - the other table
+   * @param joiner - takes this table's row, the row it names, and this table's key
+   * @param options - `foreignKey` (gives the other table's key from a row; null: none), `value`
+   * (serde of the result), `store` (keeps the result; needs `value`), `name`; `key`, `rowValue`,
+   * `otherKey` and `otherValue` where a table's serdes are not known
+   * @see org.apache.kafka.streams.kstream.KTable#join, KIP-213
+   * @example
+   * ```ts
+   * const priced = orders.join(
+   *   customers,
+   *   (order, customer) => ({ ...order, total: order.amount * customer.rate }),
+   *   { foreignKey: (order) => order.customer, store: 'priced-orders', value: json() },
+   * )
+   * ```
+   */
+  join<F, O, HasOther extends TableTraits, R>(
+    other: KTable<F, O, HasOther>,
+    joiner: (row: Present<V>, other: Present<O>, key: K) => R,
+    options: ForeignKeyOptions<K, V, F, O, Has, HasOther> &
+      TableStepOptions &
+      RequiredValue<NoInfer<R>>,
+  ): KTable<K, R | null, 'key' | 'value'>
+  join<F, O, HasOther extends TableTraits, R>(
+    other: KTable<F, O, HasOther>,
+    joiner: (row: Present<V>, other: Present<O>, key: K) => R,
+    options: ForeignKeyOptions<K, V, F, O, Has, HasOther>,
+  ): KTable<K, R | null, 'key'>
+  /**
    * Joins with another table by key: a row for each key that both have. A change of either side
    * gives the result anew, at the later of the two rows' times; a row that goes on either side
    * deletes it. Both sides keep their rows, and must have equal partition counts.
@@ -253,13 +289,39 @@ export class KTable<K, V, Has extends TableTraits = never> {
     options?: NameOptions,
   ): KTable<K, R | null, Extract<Has | HasOther, 'key'>>
   join<R>(
-    other: KTable<K, unknown>,
+    other: KTable<K, unknown> | KTable<unknown, unknown>,
     joiner: Joiner<R>,
     options?: object,
   ): KTable<K, R, TableTraits> {
     return this.#join('join', other, joiner, options)
   }
 
+  /**
+   * Joins by foreign key as `join` does; a row that names none, or one that is not there, is joined
+   * with null.
+   *
+   * @param other - the other table
+   * @param joiner - takes this table's row, the row it names or null, and this table's key
+   * @param options - as of `join` by foreign key
+   * @example
+   * ```ts
+   * orders.leftJoin(customers, (order, customer) => ({ ...order, name: customer?.name ?? null }), {
+   *   foreignKey: (order) => order.customer,
+   * })
+   * ```
+   */
+  leftJoin<F, O, HasOther extends TableTraits, R>(
+    other: KTable<F, O, HasOther>,
+    joiner: (row: Present<V>, other: Present<O> | null, key: K) => R,
+    options: ForeignKeyOptions<K, V, F, O, Has, HasOther> &
+      TableStepOptions &
+      RequiredValue<NoInfer<R>>,
+  ): KTable<K, R | null, 'key' | 'value'>
+  leftJoin<F, O, HasOther extends TableTraits, R>(
+    other: KTable<F, O, HasOther>,
+    joiner: (row: Present<V>, other: Present<O> | null, key: K) => R,
+    options: ForeignKeyOptions<K, V, F, O, Has, HasOther>,
+  ): KTable<K, R | null, 'key'>
   /**
    * Joins with another table as `join` does; a key that only this table has is joined with null.
    *
@@ -282,7 +344,7 @@ export class KTable<K, V, Has extends TableTraits = never> {
     options?: NameOptions,
   ): KTable<K, R | null, Extract<Has | HasOther, 'key'>>
   leftJoin<R>(
-    other: KTable<K, unknown>,
+    other: KTable<K, unknown> | KTable<unknown, unknown>,
     joiner: Joiner<R>,
     options?: object,
   ): KTable<K, R, TableTraits> {
@@ -320,14 +382,20 @@ export class KTable<K, V, Has extends TableTraits = never> {
 
   #join<R>(
     verb: TableJoinVerb,
-    other: KTable<K, unknown>,
+    other: KTable<K, unknown> | KTable<unknown, unknown>,
     joiner: Joiner<R>,
     options: object | undefined,
   ): KTable<K, R, TableTraits> {
     const call = `${verb}(...) on '${this.place.lineage}'`
     checkOther(this.place.graph, other, { call, kinds: 'a table', isKind: other instanceof KTable })
     const plan = { verb, joiner: joiner as (left: unknown, right: unknown, key: K) => R, options }
-    const { place, view } = joinTables<K, unknown, unknown, R>(this, other, plan)
+    const { place, view } = namesForeignKey(plan)
+      ? joinByForeignKey<K, unknown, unknown, unknown, R>(
+          this,
+          other as KTable<unknown, unknown>,
+          plan,
+        )
+      : joinTables<K, unknown, unknown, R>(this, other as KTable<K, unknown>, plan)
     return new KTable(place, view)
   }
 
@@ -362,27 +430,20 @@ const MAPPER = { argument: 'mapper', example: '(row, key) => row.name', filters:
 export interface TablePlan {
   readonly name: string
   readonly lineage: string
-  readonly store: StoreOptions
+  readonly store: TableStoreOptions
   readonly call: string
 }
 
 /** Adds a table below a place whose serdes are known. Its rows are kept when named or looked up. */
 export function addTable<K, V>(place: Place<K, V>, plan: TablePlan): KTable<K, V, 'key' | 'value'> {
   const { graph } = place
-  const { name, store, call } = plan
-  const rows = graph.addStore(
-    {
-      kind: 'key-value',
-      ...storeBasics(graph, store, plan.lineage, call),
-      keySerde: place.key as Serde<unknown>,
-      valueSerde: place.value as Serde<unknown>,
-      keepsBefore: false,
-    },
-    store.name !== undefined,
-  )
+  const { name } = plan
+  const rows = addRows(place, plan)
   graph.addTableProcessor(name, place.node, rows, {
     create: ({ store, kept, keepsBefore }) =>
-      tableSource({ store: kept ? store : null, keepsBefore }),
+      plan.store.history === undefined
+        ? tableSource({ store: kept ? store : null, keepsBefore })
+        : versionedTableSource(store),
     keepsKey: true,
   })
   return new KTable({ ...place, node: name, lineage: plan.lineage }, rows)

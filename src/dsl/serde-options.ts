@@ -91,7 +91,7 @@ export function serdeFor<T>(
   given: Serde<T> | undefined,
   known: Serde<T> | null,
   call: string,
-  option: 'key' | 'value' | 'otherValue',
+  option: 'key' | 'value' | 'otherValue' | 'rowValue' | 'otherKey',
 ): Serde<T> {
   return given ?? known ?? (textOnly(call, option) as Serde<unknown> as Serde<T>)
 }
@@ -103,7 +103,7 @@ function textOnly(call: string, option: string): Serde<string> {
     write(value, output) {
       if (typeof value !== 'string') {
         throw new TypeError(
-          `${call} has to write a ${option === 'key' ? 'key' : 'value'} that is ${show(value)}, and knows no serde for it; ` +
+          `${call} has to write a ${/key/i.test(option) ? 'key' : 'value'} that is ${show(value)}, and knows no serde for it; ` +
             `pass one: { ${option}: json() }`,
         )
       }

@@ -2,7 +2,7 @@
 import { KGroupedTable, KTable } from 'millrace'
 import type { Key, Value } from '../case.ts'
 import { keyFunction, pairFunction, predicate, valueFunction } from '../functions.ts'
-import { valueSerde } from '../serdes.ts'
+import { keySerde, valueSerde } from '../serdes.ts'
 import {
   type CaseEmission,
   type Context,
@@ -14,6 +14,9 @@ import {
   type Table,
   type Translation,
 } from './translation.ts'
+
+/** Serdes for tables that lost theirs on the way. */
+const FOREIGN_SERDES = { rowValue: valueSerde, otherKey: keySerde, otherValue: valueSerde } as const
 
 export const tables: readonly Translation[] = [
   ...on(KTable, 'toStream', (table: Table, step) => {
@@ -59,6 +62,18 @@ function groupBy(table: Table, step: Options): Result {
 function joinTables(table: Table, step: Options, context: Context, other: Table): Result {
   const fn = step.function(pairFunction, 'joiner')
   const joiner = (left: Value, right: Value): Value => fn(left, right, null)
+  if (step.has('foreignKey')) {
+    const foreignKeyOf = step.function(keyFunction, 'foreignKey')
+    const foreignKey = (value: Value, key: Key): Key => foreignKeyOf(key, value)
+    const options = step.done({
+      ...stored(step, context),
+      ...SERDES,
+      ...FOREIGN_SERDES,
+      foreignKey,
+    })
+    if (step.op === 'join') return table.join(other, joiner, options)
+    if (step.op === 'leftJoin') return table.leftJoin(other, joiner, options)
+  }
   const options = step.done(stored(step, context))
   if (step.op === 'join') return table.join(other, joiner, options)
   if (step.op === 'leftJoin') return table.leftJoin(other, joiner, options)

@@ -1,0 +1,117 @@
+/**
+ * Subscription send: tells the right side which foreign key each left row names, and no longer names.
+ *
+ * Journey: left table -> [subscription send] -> subscription topic, by foreign key -> subscription
+ * join.
+ *
+ * Invariants:
+ * - A foreign key that changes leaves the old right row before it comes to the new one, and one
+ *   response comes back, from the new one (KAFKA-18713).
+ * - A response carries the hash of the row that asked for it.
+ * - In a left join every change is answered: one that names no right row goes to the right side
+ *   without a key, and comes back without a row, so that results keep the order of what asked.
+ *
+ * Follows SubscriptionSendProcessorSupplier of 4.1.
+ */
+import { ByteWriter } from '../../record/byte-writer.ts'
+import type { PromiseOrValue, StreamRecord } from '../../record/record.ts'
+import type { Serde } from '../../record/serde.ts'
+import { when } from '../../record/when.ts'
+import type { Change, Processor, ProcessorContext } from '../../topology/processor.ts'
+import {
+  bytesOf,
+  DELETE_AND_RESPOND,
+  DELETE_SILENTLY,
+  SUBSCRIBE,
+  SUBSCRIBE_AND_RESPOND,
+  type Subscription,
+} from './messages.ts'
+import { valueHash } from './value-hash.ts'
+
+export interface SubscriptionSendOptions<K, V, F> {
+  readonly foreignKey: (value: V, key: K) => F | null
+  readonly left: boolean
+  readonly key: Serde<K>
+  readonly value: Serde<V>
+  readonly otherKey: Serde<F>
+}
+
+/** A new subscription send processor for each task. */
+export function subscriptionSend<K, V, F>(
+  options: SubscriptionSendOptions<K, V, F>,
+): () => Processor<K, Change<V>, F | null, Subscription> {
+  const { foreignKey, left } = options
+  return () => {
+    let context: ProcessorContext<F | null, Subscription>
+    const keys = new ByteWriter()
+    const values = new ByteWriter()
+    const others = new ByteWriter()
+
+    function keyOf(value: V | null, key: K): F | null {
+      return value === null ? null : (foreignKey(value, key) ?? null)
+    }
+
+    function isSame(one: F, other: F): boolean {
+      if (options.otherKey.primitive === true) return one === other
+      options.otherKey.write(one, others.reset())
+      const start = others.end
+      options.otherKey.write(other, others)
+      return others.bytes.compare(others.bytes, 0, start, start, others.end) === 0
+    }
+
+    function hashOf(value: V | null): string | null {
+      if (value === null) return null
+      options.value.write(value, values.reset())
+      return valueHash(values.bytes, 0, values.end)
+    }
+
+    function send(
+      record: StreamRecord<K, Change<V>>,
+      other: F | null,
+      instruction: number,
+    ): PromiseOrValue<void> {
+      const { key, timestamp, headers } = record
+      const value: Subscription = {
+        instruction,
+        partition: context.partition,
+        // A silent deletion is answered by nobody, so nobody asks which row it was.
+        hash: instruction === DELETE_SILENTLY ? null : hashOf(record.value.after),
+        primaryKey: bytesOf(options.key, key, keys),
+      }
+      return context.forward({ key: other, value, timestamp, headers })
+    }
+
+    /** Leaves the old right row, where there was one, and asks the new one, or none. */
+    function move(
+      record: StreamRecord<K, Change<V>>,
+      before: F | null,
+      after: F | null,
+    ): PromiseOrValue<void> {
+      if (before === null) return send(record, after, left ? SUBSCRIBE_AND_RESPOND : SUBSCRIBE)
+      return when(send(record, before, DELETE_SILENTLY), () =>
+        send(record, after, SUBSCRIBE_AND_RESPOND),
+      )
+    }
+
+    return {
+      init(processorContext) {
+        context = processorContext
+      },
+
+      process(record) {
+        const { key, value } = record
+        // KIP-914: what changed in the past only does not change what is joined.
+        if (value.outOfOrder === true) return context.drop('late', record)
+        const before = keyOf(value.before, key)
+        const after = keyOf(value.after, key)
+        if (value.before === null && value.after === null) return
+        if (before !== null && after !== null && isSame(before, after)) {
+          return send(record, after, left ? SUBSCRIBE_AND_RESPOND : SUBSCRIBE)
+        }
+        if (left || after !== null) return move(record, before, after)
+        if (value.after !== null) context.drop('null-key', record)
+        if (before !== null) return send(record, before, DELETE_AND_RESPOND)
+      },
+    }
+  }
+}
