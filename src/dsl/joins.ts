@@ -238,6 +238,11 @@ export interface TableJoinOptions {
   readonly name?: string | undefined
   /** Partitions of the repartition topic, where the stream is re-keyed. Default: as the table. */
   readonly partitions?: number | undefined
+  /**
+   * Records wait until stream time has passed them by this much, so that updates of the table that
+   * come late are seen. Needs a versioned table. Default: records are joined as they come.
+   */
+  readonly grace?: Duration | undefined
 }
 
 export interface TableJoinPlan<K, V, T, R> {
@@ -257,14 +262,15 @@ export function joinTable<K, V, T, R>(
   const { place: table, view } = plan.table
   const verb = left ? 'leftJoin' : 'join'
   const call = `${verb}(...) on '${stream.lineage}'`
-  checkOptions(options, call, ['key', 'value', 'name', 'partitions'])
+  checkOptions(options, call, ['key', 'value', 'name', 'partitions', 'grace'])
   checkFunction(joiner, call, 'joiner', '(value, row, key) => ({ ...value, ...row })')
   const definition = view.store?.definition
-  if (definition !== undefined && definition.kind !== 'key-value') {
+  if (definition !== undefined && !['key-value', 'versioned'].includes(definition.kind)) {
     throw new TypeError(
       `${call} looks rows up in a table of windows ('${definition.name}'); join with toStream().toTable() of it`,
     )
   }
+  const graceMs = graceOf(options?.grace, view.historyMs ?? null, call)
   const { stores, open } = view.lookUp(call)
   const name = graph.name(stream.lineage, verb, options?.name)
   const key = options?.key ?? stream.key ?? table.key
@@ -281,12 +287,50 @@ export function joinTable<K, V, T, R>(
   checkKeys(input.key, table.key, call)
   graph.addCoPartitioning([...input.topics, ...table.topics], call)
   if (left) graph.nullKeys.addJoin(name)
+  const buffer = graceMs === null ? null : addGraceBuffer(graph, input, { name, call })
+  const grace = buffer === null ? null : { store: buffer.definition.name, graceMs: graceMs ?? 0 }
   graph.addProcessor(name, [input.node], {
-    create: streamTableJoin({ rows: open, joiner, left }),
-    stores,
-    keepsKey: true,
+    create: streamTableJoin({ rows: open, joiner, left, grace }),
+    stores: buffer === null ? stores : [...stores, buffer],
+    keepsKey: buffer === null,
   })
   return { ...input, node: name, lineage: name, value: null }
+}
+
+/** How long records wait for the table, which has to know its past for that; null: not at all. */
+function graceOf(
+  grace: Duration | undefined,
+  historyMs: number | null,
+  call: string,
+): number | null {
+  if (grace === undefined) return null
+  const graceMs = milliseconds(grace, `option grace of ${call}`)
+  if (historyMs === null) {
+    throw new TypeError(
+      `option grace of ${call} needs a versioned table; give the table store: { name, history: '1h' }`,
+    )
+  }
+  if (graceMs > historyMs) {
+    throw new RangeError(
+      `option grace of ${call} is ${graceMs} ms, but the table knows its rows for ${historyMs} ms; keep history at least as long as grace`,
+    )
+  }
+  return graceMs
+}
+
+/** Records that wait for the table. */
+function addGraceBuffer<K, V>(
+  graph: Graph,
+  { key, value }: Place<K, V>,
+  { name, call }: { readonly name: string; readonly call: string },
+): StoreDraft {
+  return graph.addStore({
+    kind: 'time-ordered',
+    ...storeBasics(graph, {}, `${name}-buffer`, call),
+    keySerde: serdeFor<unknown>(undefined, key, call, 'key'),
+    valueSerde: serdeFor<unknown>(undefined, value, call, 'value'),
+    otherSerde: null,
+  })
 }
 
 /** The stream itself when its keys are where they belong, else through a repartition topic. */

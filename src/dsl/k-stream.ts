@@ -8,11 +8,14 @@
  * - Functions of a value only take the value first, `(value, key)`; all others take `(key, value)`.
  */
 
+import * as waiting from '../operators/async.ts'
+import type { AsyncAttempt } from '../operators/async-call.ts'
 import * as operators from '../operators/transform.ts'
-import type { StreamRecord } from '../record/record.ts'
+import type { PromiseOrValue, StreamRecord } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
 import type { Partitioner, SinkNode } from '../topology/topology.ts'
 import { checkFunction, checkOptions, checkTopic } from './arguments.ts'
+import { type AsyncOptions, type AsyncVerb, addAsync } from './async-step.ts'
 import { type BranchPredicate, type BranchValue, readBranches } from './branches.ts'
 import { extend, type Place } from './graph.ts'
 import { grouping } from './grouping.ts'
@@ -48,7 +51,6 @@ import {
   type TableTraits,
   type ValueOption,
 } from './serde-options.ts'
-import { readStoreOptions } from './store-options.ts'
 import type {
   GroupOptions,
   RepartitionOptions,
@@ -57,6 +59,7 @@ import type {
   ToTableOptions,
 } from './stream-options.ts'
 import type { TableParts } from './table-view.ts'
+import { readTableStoreOptions } from './versioned.ts'
 import { windowedPartitioner } from './windowed-partitioner.ts'
 
 /** What is known of two streams merged: what holds for both, with the first one's serdes. */
@@ -304,6 +307,94 @@ export class KStream<K, V, Has extends StreamTraits = never> {
   }
 
   /**
+   * Makes a new value of each by asking something outside, for many records at once; the key stays.
+   * Exactly-once holds for the stream; outside, a call may be made again after a restart.
+   *
+   * A commit waits for the calls in flight. A call that fails for good is a processing error: see
+   * the option `onProcessingError` of `Streams`.
+   *
+   * @param mapper - takes the value, the key, and the attempt with its `signal`
+   * @param options - `concurrency`, `ordered`, `timeout`, `retry`, `name`
+   * @see AsyncOptions
+   * @example
+   * ```ts
+   * orders.mapValuesAsync(async (order, _key, { signal }) => (await fetch(order.url, { signal })).json(), {
+   *   concurrency: 50,
+   *   timeout: '2s',
+   *   retry: { attempts: 3, backoff: '100ms' },
+   * })
+   * ```
+   */
+  mapValuesAsync<VOut>(
+    mapper: (value: V, key: K, attempt: AsyncAttempt) => PromiseOrValue<VOut>,
+    options?: AsyncOptions,
+  ): KStream<K, VOut, Exclude<Has, 'value'>> {
+    return this.#async('mapValuesAsync', options, {
+      argument: 'mapper',
+      given: mapper,
+      example: 'async (value, key) => value',
+      keepsKey: true,
+      create: (settings) => waiting.mapValuesAsync(mapper, settings),
+    })
+  }
+
+  /**
+   * As `mapValuesAsync`, with any number of records of each, and new keys.
+   *
+   * @param mapper - gives a promise of `[key, value]` pairs
+   * @example
+   * ```ts
+   * orders.flatMapAsync(async (_id, order) => [[order.customer, order.amount]], { ordered: false })
+   * ```
+   */
+  flatMapAsync<KOut, VOut>(
+    mapper: (
+      key: K,
+      value: V,
+      attempt: AsyncAttempt,
+    ) => PromiseOrValue<Iterable<readonly [KOut, VOut]>>,
+    options?: AsyncOptions,
+  ): KStream<KOut, VOut> {
+    return this.#async('flatMapAsync', options, {
+      argument: 'mapper',
+      given: mapper,
+      example: 'async (key, value) => [[key, value]]',
+      keepsKey: false,
+      create: (settings) => waiting.flatMapAsync(mapper, settings),
+    })
+  }
+
+  /**
+   * Calls an asynchronous function for many records at once; the stream ends here. Each call has
+   * succeeded, or failed for good, before the offset of its record is committed: at least once.
+   *
+   * @example
+   * ```ts
+   * alerts.foreachAsync(async (_key, alert) => { await fetch(alert.hook) }, { concurrency: 8 })
+   * ```
+   */
+  foreachAsync(
+    action: (key: K, value: V, attempt: AsyncAttempt) => PromiseOrValue<void>,
+    options?: AsyncOptions,
+  ): void {
+    this.#async('foreachAsync', options, {
+      argument: 'action',
+      given: action,
+      example: 'async (key, value) => { ... }',
+      keepsKey: true,
+      create: (settings) => waiting.foreachAsync(action, settings),
+    })
+  }
+
+  #async<KOut, VOut, HasOut extends StreamTraits>(
+    verb: AsyncVerb['verb'],
+    options: AsyncOptions | undefined,
+    step: Omit<AsyncVerb, 'verb'>,
+  ): KStream<KOut, VOut, HasOut> {
+    return new KStream(addAsync(this.place as Place<unknown, unknown>, options, { verb, ...step }))
+  }
+
+  /**
    * Hands each record to a processor of one's own, which may keep state in stores, see headers and
    * metadata, and schedule punctuation. Keys may change: a stateful verb below repartitions.
    *
@@ -510,7 +601,7 @@ export class KStream<K, V, Has extends StreamTraits = never> {
     checkOptions(options, call, ['store', 'key', 'value', 'name'])
     const { graph, lineage } = this.place
     const { key, value } = this.#serdes(options, call)
-    const store = readStoreOptions(options?.store, call)
+    const store = readTableStoreOptions(options?.store, call)
     const name = graph.name(store.name ?? lineage, 'toTable', options?.name)
     const keyed: Place<Present<K>, V> = { ...this.place, key, value } as Place<Present<K>, V>
     const input = keyed.rekeyed ? repartitionThrough(keyed, { name, call, key, value }) : keyed

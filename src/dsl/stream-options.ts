@@ -3,7 +3,7 @@
  * say when they are required.
  */
 import type { Partitioner } from '../topology/topology.ts'
-import type { StoreOptions } from './store-options.ts'
+import type { TableStoreOptions } from './versioned.ts'
 
 /** Options of `to`, serdes aside. */
 export interface SinkOptions<K, V> {
@@ -35,7 +35,7 @@ export interface ToTableOptions {
   /** Name of the operator. Default: its lineage. */
   readonly name?: string | undefined
   /** The store of the rows, by name or with more. Default: kept when looked up, named by lineage. */
-  readonly store?: string | StoreOptions | undefined
+  readonly store?: string | TableStoreOptions | undefined
 }
 
 /** Options of `split`. */

@@ -14,7 +14,7 @@ import { Graph, type Place } from './graph.ts'
 import { KStream } from './k-stream.ts'
 import { addTable, type KTable } from './k-table.ts'
 import type { Present } from './serde-options.ts'
-import { readStoreOptions, type StoreOptions } from './store-options.ts'
+import { readTableStoreOptions, type TableStoreOptions } from './versioned.ts'
 
 /** How a topic is read. */
 export interface SourceOptions<K, V> {
@@ -36,7 +36,7 @@ export interface SourceOptions<K, V> {
 /** How a topic is read as a table. */
 export interface TableOptions<K, V> extends SourceOptions<K, V> {
   /** The store of the rows, by name or with more. Default: kept when looked up, named by lineage. */
-  readonly store?: string | StoreOptions | undefined
+  readonly store?: string | TableStoreOptions | undefined
 }
 
 const SOURCE_OPTIONS = ['key', 'value', 'timestamp', 'offsetReset', 'name']
@@ -111,7 +111,7 @@ export class StreamsBuilder {
     if (typeof topic !== 'string') {
       throw new TypeError(`topic of ${call} is ${show(topic)}; a table reads one topic`)
     }
-    const store = readStoreOptions(options.store, call)
+    const store = readTableStoreOptions(options.store, call)
     const { name, ...source } = options
     const place: Place<Present<K>, V | null> = this.#read(topic, source, call)
     const node = this.#graph.name(store.name ?? place.lineage, 'table', name)

@@ -43,7 +43,9 @@ export function regroupChanges<K, V, KOut, VOut>(
         context = processorContext
       },
 
-      process({ key, value, timestamp, headers }) {
+      process(record) {
+        const { key, value, timestamp, headers } = record
+        if (value.outOfOrder === true) return context.drop('late', record)
         const after = select(key, value.after)
         const before = select(key, value.before)
         const send = (group: KOut, change: Change<VOut>) =>

@@ -63,6 +63,7 @@ export function tableJoin<K, V, O, R>(
       },
 
       process(record) {
+        if (record.value.outOfOrder === true) return context.drop('late', record)
         const row = others.get(record.key)
         return row instanceof Promise ? row.then((found) => join(record, found)) : join(record, row)
       },

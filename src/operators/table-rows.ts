@@ -17,6 +17,8 @@ import type { ProcessorContext } from '../topology/processor.ts'
 /** Reads rows of a table. A row is valid until the next put of its key. */
 export interface TableRows<K, V> {
   get(key: K): PromiseOrValue<Row<V> | null>
+  /** The row a key had at a time, where the table is versioned. */
+  asOf?(key: K, timestamp: number): PromiseOrValue<Row<V> | null>
   /** Loads what `get` of these keys will read. */
   prefetch(keys: readonly K[]): PromiseOrValue<void>
 }
@@ -62,6 +64,12 @@ export function steppedRows<K, V, R>(open: OpenRows<K, V>, step: RowStep<K, V, R
     }
     return {
       get: (key) => when(rows.get(key), (row) => through(row, key)),
+      ...(rows.asOf === undefined
+        ? {}
+        : {
+            asOf: (key: K, timestamp: number) =>
+              when(rows.asOf?.(key, timestamp) ?? null, (row) => through(row, key)),
+          }),
       prefetch: (keys) => rows.prefetch(keys),
     }
   }

@@ -44,7 +44,9 @@ export function tableStep<K, V, R>(
       if (filters && keepsBefore && before === null && after === null) return
       const { key, timestamp, headers } = record
       if (store === null) {
-        return context.forward({ key, value: { before, after }, timestamp, headers })
+        const { outOfOrder } = record.value
+        const change = outOfOrder === true ? { before, after, outOfOrder } : { before, after }
+        return context.forward({ key, value: change, timestamp, headers })
       }
       store.put(key, after, timestamp)
       const handed = copies && after !== null ? store.copyValue(after) : after

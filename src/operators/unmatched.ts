@@ -12,9 +12,9 @@
  * - A record whose window has passed when it comes leaves at once, although grace has not passed: a
  *   match may still follow it (KAFKA-19536).
  *
- * Follows KStreamKStreamJoin.emitNonJoinedOuterRecords to the letter, the note included: the time of
- * the last row looked at. Before stream time has passed it by this side's window nothing is looked
- * at again, so a row may wait longer than it has to. The note is kept with the rows, so that a
+ * Follows KStreamKStreamJoin.emitNonJoinedOuterRecords to the letter, the notes included: the time of
+ * the last row looked at, and when to look again. Before stream time has passed it by this side's window nothing is looked
+ * at again, so a row may wait longer than it has to. The notes are kept with the rows, so that a
  * restart does not change when they leave.
  */
 import type { PromiseOrValue, StreamRecord } from '../record/record.ts'
@@ -49,7 +49,7 @@ export interface Unmatched<K, V> {
   close(trigger: StreamRecord<K, V>): PromiseOrValue<void>
 }
 
-/** The note when there is nothing to look at. */
+/** The first note when there is nothing to look at. */
 const NOTHING_WAITS = Number.MAX_SAFE_INTEGER
 
 export function openUnmatched<K, V, R>(
@@ -64,7 +64,8 @@ export function openUnmatched<K, V, R>(
   const { context, time, afterMs } = operator
   const store = context.store<TimeOrderedStore<K, V>>(options.store)
   const otherSide = side === 'left' ? 'right' : 'left'
-  let nextLook = 0
+  const from = (): number => store.notes?.[0] ?? NOTHING_WAITS
+  const nextLook = (): number => store.notes?.[1] ?? 0
 
   function send(
     { side, key, time: timestamp }: ParkedPlace<K>,
@@ -85,17 +86,18 @@ export function openUnmatched<K, V, R>(
       if (!keepsOwn) return
       const { key, value, timestamp, headers } = record
       if (Math.max(0, timestamp + afterMs) < time.max) return alone(record)
-      store.note = Math.min(store.note ?? NOTHING_WAITS, timestamp)
+      store.setNotes(Math.min(from(), timestamp), nextLook())
       return store.add({ time: timestamp, side, key }, value, headers)
     },
 
     close(trigger) {
       const now = time.max
-      if ((store.note ?? NOTHING_WAITS) + afterMs + graceMs >= now) return
-      if (emitIntervalMs > 0) {
-        if (context.now() < nextLook) return
-        nextLook = context.now() + emitIntervalMs
-      }
+      // With nothing to look at the first look still starts the interval (an overflow, in Kafka).
+      const isEmpty = from() === NOTHING_WAITS && afterMs + graceMs > 0
+      if (!isEmpty && from() + afterMs + graceMs >= now) return
+      if (isEmpty && emitIntervalMs === 0) return
+      if (context.now() < nextLook()) return
+      const next = emitIntervalMs === 0 ? 0 : context.now() + emitIntervalMs
       const isOpen = { left: false, right: false }
       let note = NOTHING_WAITS
       const visited = store.visit(Number.MAX_SAFE_INTEGER, (place, read) => {
@@ -109,7 +111,7 @@ export function openUnmatched<K, V, R>(
         return sent instanceof Promise ? sent.then(() => 'remove') : 'remove'
       })
       return when(visited, () => {
-        store.note = note
+        store.setNotes(note, next)
       })
     },
   }

@@ -400,9 +400,9 @@ export type VisitParked<K, V> = (
 
 /** Records parked until their time comes, in the order of time, side (right first), key, arrival. */
 export interface TimeOrderedStore<K, V> extends StateStore {
-  /** A number kept with the rows, null before the first. */
-  get note(): number | null
-  set note(note: number)
+  /** Two numbers kept with the rows, null before the first. */
+  readonly notes: readonly [number, number] | null
+  setNotes(first: number, second: number): void
   /** The earliest time at which something may be parked. */
   firstTime(): number | null
   add(place: ParkedPlace<K>, value: V, headers: RecordHeaders): PromiseOrValue<void>

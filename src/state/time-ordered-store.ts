@@ -8,7 +8,7 @@
  * Database key: store number (2 bytes) + time (8) + side (1) + key bytes; changelog key: the same
  * without the number. Value of both: per record the number of headers (2), each as length and name,
  * length (-1: null) and value; then length (4) and bytes of the value. A row of the database has a
- * timestamp (8) in front. The key of one byte, 0xff, holds the note.
+ * timestamp (8) in front. The key of one byte, 0xff, holds the notes.
  *
  * Invariants:
  * - A time is either in memory with all of its entries, or in `#resting`: then it is read whole
@@ -51,7 +51,7 @@ const SIDE_BYTE = { right: 0, left: 1 } as const
 const TIME_BYTES = 8
 /** Time and side, in front of the key. */
 const KEY_PREFIX_BYTES = TIME_BYTES + 1
-const NOTE_KEY = Buffer.of(0xff)
+const NOTES_KEY = Buffer.of(0xff)
 /** Resting times that are read with one scan. */
 const LOAD_TIMES_MAX = 256
 
@@ -98,9 +98,9 @@ class BufferedTimeOrderedStore<K, V> implements TimeOrderedStore<K, V> {
   readonly #keyOutput = new ByteWriter()
   #dirty: Entry<K>[] = []
   #unsaved: Entry<K>[] = []
-  #note: number | null = null
-  #isNoteDirty = false
-  #isNoteUnsaved = false
+  #notes: readonly [number, number] | null = null
+  #areNotesDirty = false
+  #areNotesUnsaved = false
   #bytes = 0
   #pinnedBytes = 0
   #saves = 0
@@ -121,7 +121,7 @@ class BufferedTimeOrderedStore<K, V> implements TimeOrderedStore<K, V> {
     const { bytes, number, budgetBytes } = this.#options
     for await (const chunk of bytes.scan({ from: storePrefix(number), to: storeEnd(number) })) {
       for (const { key, value } of chunk) {
-        if (this.#takeNote(key, 2, value)) continue
+        if (this.#takeNotes(key, 2, value)) continue
         const time = readInt64(key, 2)
         this.#addTime(time)
         if (this.#bytes > budgetBytes) this.#resting.add(time)
@@ -132,14 +132,14 @@ class BufferedTimeOrderedStore<K, V> implements TimeOrderedStore<K, V> {
     for (const time of this.#resting) this.#drop(time)
   }
 
-  get note(): number | null {
-    return this.#note
+  get notes(): readonly [number, number] | null {
+    return this.#notes
   }
 
-  set note(note: number) {
-    if (note === this.#note) return
-    this.#note = note
-    this.#isNoteDirty = true
+  setNotes(first: number, second: number): void {
+    if (this.#notes?.[0] === first && this.#notes[1] === second) return
+    this.#notes = [first, second]
+    this.#areNotesDirty = true
   }
 
   firstTime(): number | null {
@@ -188,12 +188,12 @@ class BufferedTimeOrderedStore<K, V> implements TimeOrderedStore<K, V> {
       entry.isUnsaved = true
       this.#unsaved.push(entry)
     }
-    if (!this.#isNoteDirty) return
-    this.#isNoteDirty = false
-    this.#isNoteUnsaved = true
+    if (!this.#areNotesDirty) return
+    this.#areNotesDirty = false
+    this.#areNotesUnsaved = true
     if (!this.#options.definition.changelog) return
-    this.#output.reset().writeInt64(this.#note as number)
-    sink({ bytes: NOTE_KEY, start: 0, end: 1 }, this.#output, Math.max(0, this.#times[0] ?? 0))
+    writeNotes(this.#notes, this.#output.reset())
+    sink({ bytes: NOTES_KEY, start: 0, end: 1 }, this.#output, Math.max(0, this.#times[0] ?? 0))
   }
 
   save(batch: ByteBatch): void {
@@ -221,8 +221,8 @@ class BufferedTimeOrderedStore<K, V> implements TimeOrderedStore<K, V> {
       }
     }
     this.#unsaved = []
-    if (this.#isNoteUnsaved) this.#saveNote(this.#note as number, 0, batch)
-    this.#isNoteUnsaved = false
+    if (this.#areNotesUnsaved) this.#saveNotes(0, batch)
+    this.#areNotesUnsaved = false
   }
 
   evict(): void {
@@ -241,10 +241,10 @@ class BufferedTimeOrderedStore<K, V> implements TimeOrderedStore<K, V> {
   }
 
   restore(batch: ByteBatch, key: ByteRange, value: ByteRange | null, timestamp: number): void {
-    if (key.end - key.start === NOTE_KEY.length) {
+    if (key.end - key.start === NOTES_KEY.length) {
       if (value === null) return
-      this.#note = readInt64(value.bytes, value.start)
-      this.#saveNote(this.#note, timestamp, batch)
+      this.#notes = readNotes(value.bytes, value.start)
+      this.#saveNotes(timestamp, batch)
       return
     }
     const time = readInt64(key.bytes, key.start)
@@ -403,19 +403,19 @@ class BufferedTimeOrderedStore<K, V> implements TimeOrderedStore<K, V> {
     this.#keySerde.write(entry.key, output)
   }
 
-  #saveNote(note: number, timestamp: number, batch: ByteBatch): void {
+  #saveNotes(timestamp: number, batch: ByteBatch): void {
     const { output } = batch
     output.writeInt16(this.#options.number)
-    output.writeBytes(NOTE_KEY)
+    output.writeBytes(NOTES_KEY)
     batch.endKey()
     output.writeInt64(timestamp)
-    output.writeInt64(note)
+    writeNotes(this.#notes, output)
     batch.endPut()
   }
 
-  #takeNote(key: Buffer, start: number, row: Buffer): boolean {
-    if (key.length - start !== NOTE_KEY.length) return false
-    this.#note = readInt64(row, ROW_TIMESTAMP_BYTES)
+  #takeNotes(key: Buffer, start: number, row: Buffer): boolean {
+    if (key.length - start !== NOTES_KEY.length) return false
+    this.#notes = readNotes(row, ROW_TIMESTAMP_BYTES)
     return true
   }
 
@@ -499,6 +499,15 @@ class BufferedTimeOrderedStore<K, V> implements TimeOrderedStore<K, V> {
     }
     return low
   }
+}
+
+function writeNotes(notes: readonly [number, number] | null, output: ByteWriter): void {
+  output.writeInt64(notes?.[0] ?? 0)
+  output.writeInt64(notes?.[1] ?? 0)
+}
+
+function readNotes(bytes: Buffer, start: number): [number, number] {
+  return [readInt64(bytes, start), readInt64(bytes, start + 8)]
 }
 
 function writeRecords(records: readonly ParkedRecord[], output: ByteWriter): void {

@@ -144,6 +144,11 @@ class ProgramWriter implements Context {
     const name = step.optional<string>('store')
     const type = step.optional<string>('storeType') ?? 'rocksdb'
     const retention = step.optional<number>('retentionMs')
+    const history = step.optional<number>('historyMs')
+    if (type === 'versioned' && history !== undefined) {
+      if (name !== undefined) this.#stores.set(name, 'versioned')
+      return { name, storage: 'rocksdb', history }
+    }
     if (type !== 'rocksdb' && type !== 'memory') throw new Unsupported(`store type ${type}`)
     if (name !== undefined) this.#stores.set(name, kind)
     return { name, storage: type, ...(retention === undefined ? {} : { retention }) }

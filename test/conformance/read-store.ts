@@ -10,6 +10,7 @@
 import type {
   ReadOnlyKeyValueStore,
   ReadOnlySessionStore,
+  ReadOnlyVersionedStore,
   ReadOnlyWindowStore,
   StoreDefinition,
   StoreEntry,
@@ -133,7 +134,22 @@ async function sessionQuery(target: StoreToRead, asked: Query): Promise<unknown>
   throw new Unsupported(`query ${type} of a session store`)
 }
 
-async function versionedQuery(_target: StoreToRead, { type }: Query): Promise<unknown> {
+async function versionedQuery(target: StoreToRead, asked: Query): Promise<unknown> {
+  const { type, fromMs, toMs, descending = false } = asked
+  const store = target.store as ReadOnlyVersionedStore<string, Value>
+  const key = needed(asked.key)
+  if (type === 'get' || type === 'asOf') {
+    const row = type === 'get' ? await store.get(key) : await store.asOf(key, asked.asOfMs ?? 0)
+    return row === null ? null : [key, row.value, row.timestamp, null]
+  }
+  if (type === 'versions') {
+    const bounds = {
+      ...(fromMs == null ? {} : { from: fromMs }),
+      ...(toMs == null ? {} : { to: toMs }),
+    }
+    const rows = await store.versions(key, { ...bounds, descending })
+    return rows.map(({ value, timestamp, validTo }) => [value, timestamp, validTo])
+  }
   throw new Unsupported(`query ${type} of a versioned store`)
 }
 

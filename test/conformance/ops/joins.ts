@@ -36,7 +36,8 @@ function joinerOf(step: Options): (left: Value, right: Value, key: Key) => Value
 
 function withTable(stream: Stream, step: Options, table: Table): Result {
   const joiner = joinerOf(step)
-  const options = { ...SERDES, ...step.named() }
+  const grace = step.optional<number>('graceMs')
+  const options = { ...SERDES, ...step.named(), ...(grace === undefined ? {} : { grace }) }
   step.done()
   return step.op === 'leftJoin'
     ? stream.leftJoin(table, joiner, options)

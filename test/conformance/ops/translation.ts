@@ -93,6 +93,7 @@ export interface StoreOptionsOfCase {
   readonly name: string | undefined
   readonly storage: 'rocksdb' | 'memory'
   readonly retention?: number
+  readonly history?: number
 }
 
 export interface SourceOptionsOfCase {
