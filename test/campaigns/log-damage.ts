@@ -421,6 +421,10 @@ export function seedFromEnvironment(): number {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const rounds = Number(process.argv[2] ?? 1000)
+  if (!Number.isSafeInteger(rounds) || rounds < 1) {
+    console.error(`'${process.argv[2]}' is no number of rounds; write for example 1000`)
+    process.exit(2)
+  }
   const seed = seedFromEnvironment()
   console.log(`seed ${seed} (replay: SEED=${seed} node test/campaigns/log-damage.ts ${rounds})`)
   for (const kind of DAMAGE_KINDS) {
