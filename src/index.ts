@@ -55,6 +55,7 @@ export type {
 } from './client/producer-options.ts'
 export { type Clock, systemClock } from './clock.ts'
 export type { AggregationOptions, WindowAggregationOptions } from './dsl/aggregation.ts'
+export type { AsyncOptions, AsyncRetry } from './dsl/async-step.ts'
 export type { BranchPredicate } from './dsl/branches.ts'
 export {
   CogroupedKStream,
@@ -122,6 +123,7 @@ export {
   StreamsError,
   type StreamsErrorOptions,
 } from './errors.ts'
+export { type AsyncAttempt, AsyncTimeoutError } from './operators/async-call.ts'
 export type { Emission } from './operators/emission.ts'
 export type { ByteWriter } from './record/byte-writer.ts'
 export type { Compression } from './record/compression.ts'
@@ -174,6 +176,7 @@ export type {
   PunctuationType,
   Punctuator,
   RecordMetadata,
+  Resume,
 } from './topology/processor.ts'
 export {
   recordTime,

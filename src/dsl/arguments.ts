@@ -37,10 +37,10 @@ function sample(allowed: readonly string[]): string {
   return `{ ${allowed[0]}: ... }`
 }
 
-/**
- * A function of the user. An async one would hand on its promise as if it were the answer; only
- * `foreach` waits for it.
- */
+/** Verbs that wait for what a function of the user promises. */
+const AWAITING_CALL = /^(foreach|\w+Async)\(/
+
+/** A function of the user. An async one would hand on its promise as if it were the answer. */
 export function checkFunction(
   value: unknown,
   call: string,
@@ -52,7 +52,7 @@ export function checkFunction(
       `${argument} of ${call} is ${show(value)}; pass a function such as ${example}`,
     )
   }
-  if (value.constructor.name.startsWith('Async') && !call.startsWith('foreach')) {
+  if (value.constructor.name.startsWith('Async') && !AWAITING_CALL.test(call)) {
     throw new TypeError(
       `${argument} of ${call} is async, so records would carry promises; pass a function that answers at once, such as ${example}`,
     )

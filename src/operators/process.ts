@@ -10,6 +10,7 @@
  *   made outside of a commit.
  * - With `fixedKey` a record leaves with the very key of the record being processed.
  */
+import type { Clock } from '../clock.ts'
 import type { Duration } from '../duration.ts'
 import type { ByteRange, PromiseOrValue, StreamRecord } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
@@ -22,6 +23,7 @@ import type {
   PunctuationType,
   Punctuator,
   RecordMetadata,
+  Resume,
 } from '../topology/processor.ts'
 
 /** A new processor for each task: the user's, behind its checks. */
@@ -143,6 +145,31 @@ class UserContext<K, V> implements ProcessorContext<K, V> {
     return this.#context.schedule(interval, type, (timestamp) =>
       this.during(() => callback(timestamp)),
     )
+  }
+
+  suspend(record: StreamRecord<unknown, unknown>): Resume {
+    const resume = this.#context.suspend(record)
+    const { current } = this
+    return (work) => {
+      const around = { current: this.current, isActive: this.isActive }
+      const back = (): void => void Object.assign(this, around)
+      return resume(() => {
+        this.current = current
+        let pending: PromiseOrValue<void>
+        try {
+          pending = this.during(work)
+        } catch (error) {
+          back()
+          throw error
+        }
+        if (pending instanceof Promise) return pending.finally(back)
+        back()
+      })
+    }
+  }
+
+  get clock(): Clock {
+    return this.#context.clock
   }
 
   store<S extends StateStore>(store: string | TypedStore<S>): S {
