@@ -252,6 +252,6 @@ function checkPattern(pattern: RegExp, call: string): RegExp {
 
 /** What a source is called after: its topic, or what of its pattern can be in a name. */
 function nameOfTopic(topic: string): string {
-  const readable = topic.replace(/[^A-Za-z0-9_-]+/g, '-').replace(/^-+|-+$/g, '')
+  const readable = topic.replace(/[^A-Za-z0-9_]+/g, '-').replace(/^-+|-+$/g, '')
   return topic.startsWith('/') ? readable || 'pattern' : topic
 }

@@ -94,7 +94,7 @@ export class RecordQueue {
   /** Largest event time taken from this partition, -1 before the first. */
   partitionTime: number
   /** True when the last fetch reached the end of what is visible. */
-  caughtUp = false
+  caughtUp: boolean
   /** Bytes fetched and not yet decoded. */
   bufferedBytes = 0
 
@@ -123,6 +123,8 @@ export class RecordQueue {
     this.partitionTime = options.partitionTime
     this.processedTime = options.partitionTime
     this.endOffset = options.endOffset
+    // Nothing is fetched of a partition that is at its end from the start.
+    this.caughtUp = options.position >= options.endOffset
     this.#metrics = options.metrics
     this.#clock = options.clock
     this.#keeps = options.keeps

@@ -134,3 +134,12 @@ test('a commit that holds results back sends each row once', async () => {
   const app = await runToEnd(topology, { log, commitInterval: '1h' })
   expect(app.metrics()).toMatchObject({ recordsProduced: 10, changelogRecords: 10 })
 })
+
+test('a bounded run that begins at the end of one topic takes what is new in the other', async () => {
+  const log = await openLog({ left: 1, right: 1 })
+  await produce(log, 'left', [['k', 'a']])
+  await runToEnd(merging(), { log })
+  await produce(log, 'right', [['k', 'b']])
+  await runToEnd(merging(), { log })
+  expect((await readAll(log, 'out')).map(({ value }) => value)).toEqual(['a', 'b'])
+})
