@@ -5,6 +5,7 @@
  *   --restart-every N        restarts after every N input entries; every other restart has lost the
  *                            state directory, so that all state comes from changelogs
  *   --crash                  crashes each commit, after its steps in turn
+ *   --defects                runs our program with the defects of Kafka Streams, of kafka-defects.ts
  *   --only TEXT              only cases whose id begins so
  *
  * Prints every mismatch with the case's id and its first difference, and ends with
@@ -38,9 +39,10 @@ function readArguments(): Arguments {
       'restart-every': { type: 'string', default: '0' },
       crash: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
+      defects: { type: 'boolean', default: false },
     },
   })
-  const { store: storage, crash: crashes, only } = values
+  const { store: storage, crash: crashes, only, defects } = values
   const restartEvery = Number(values['restart-every'])
   if (storage !== 'memory' && storage !== 'rocksdb') {
     throw new TypeError(`--store is ${storage}; write memory or rocksdb`)
@@ -49,7 +51,11 @@ function readArguments(): Arguments {
     throw new TypeError(`--restart-every is ${values['restart-every']}; write a whole number`)
   }
   if (positionals.length === 0) throw new TypeError('name at least one file of cases')
-  return { files: positionals, only, options: { storage, restartEvery, crashes } }
+  return {
+    files: positionals,
+    only,
+    options: { storage, restartEvery, crashes, withDefects: defects },
+  }
 }
 
 async function verdictOf(pair: Pair, options: RunOptions): Promise<Verdict | Error> {

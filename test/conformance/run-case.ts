@@ -27,6 +27,7 @@ import {
   type Value,
 } from './case.ts'
 import { type Difference, differencesOf } from './compare.ts'
+import { type ProgramWithDefects, withDefects } from './kafka-defects.ts'
 import { buildProgram, type Program, type SinkSerde } from './program.ts'
 import { allRows, query, type StoreToRead } from './read-store.ts'
 import { CORRUPT, keyBytes, keySerde, valueBytes, valueSerde } from './serdes.ts'
@@ -50,6 +51,8 @@ export interface RunOptions
   readonly restartEvery?: number
   /** Crashes the commit of every record, after one step of it and then the next. */
   readonly crashes?: boolean
+  /** Runs the program with the defects of Kafka Streams: see kafka-defects.ts. */
+  readonly withDefects?: boolean
 }
 
 /** An answer of ours, with the error that ended it. */
@@ -84,11 +87,13 @@ export async function runCase(
 ): Promise<OwnAnswer> {
   const { guarantee, storage, stateDirectory } = options
   const directory = stateDirectory === undefined ? undefined : join(stateDirectory, one.id)
-  let program: Program
+  let program: Program & Partial<ProgramWithDefects>
   let driver: TopologyTestDriver
   let written: Set<string>
   try {
     program = buildProgram(one)
+    if (options.withDefects === true)
+      program = { ...program, ...withDefects(one, program.topology) }
     written = new Set([...program.sinks.keys(), ...topics])
     driver = await TopologyTestDriver.open(program.topology, {
       ...(guarantee === undefined ? {} : { guarantee }),
@@ -131,7 +136,7 @@ function inputTopics({ program, input }: Case): string[] {
 
 class CaseRun {
   readonly #driver: TopologyTestDriver
-  readonly #program: Program
+  readonly #program: Program & Partial<ProgramWithDefects>
   readonly #options: RunOptions
   readonly #outputs: ReadonlyMap<string, TestOutput<Key, Value>>
   readonly #rows: OutputRow[] = []
@@ -139,7 +144,7 @@ class CaseRun {
 
   constructor(
     driver: TopologyTestDriver,
-    program: Program,
+    program: Program & Partial<ProgramWithDefects>,
     topics: Iterable<string>,
     options: RunOptions,
   ) {
@@ -230,7 +235,10 @@ class CaseRun {
 
   async #stores(): Promise<Record<string, StoreRows>> {
     const stores: Record<string, StoreRows> = {}
-    for (const name of this.#program.stores.keys()) stores[name] = await allRows(this.#store(name))
+    for (const name of this.#program.stores.keys()) {
+      const rows = await allRows(this.#store(name))
+      stores[name] = this.#program.visible?.(name, rows) ?? rows
+    }
     return stores
   }
 

@@ -1,0 +1,183 @@
+/**
+ * What Kafka Streams does wrong, done on purpose: a program with these defects gives its very answer.
+ * A difference is explained by a topic of `docs/differences.md` when that is so, and by nothing less.
+ *
+ * Journey: a case that differs -> program -> [with defects] -> run again -> the same as the answer?
+ *
+ * - Windows lost: a window that is sent when it closes is read back from the store, where the record
+ *   that closed it may already have expired it.
+ * - Rows sent twice: a record that comes exactly difference + 1 after the one before it is in a window
+ *   that is written once as the right one of that record and once as its own left one.
+ */
+import type { PromiseOrValue, StreamRecord } from '../../src/record/record.ts'
+import type { Processor, ProcessorContext } from '../../src/topology/processor.ts'
+import type { ProcessorNode, Topology } from '../../src/topology/topology.ts'
+import type { Case, Key, Step, StoreRow, Value, WindowedKey } from './case.ts'
+
+/** A windowed aggregation of a case, and its store here. */
+interface Aggregation {
+  readonly windows: Step
+  readonly isOnClose: boolean
+  readonly store: string
+  readonly retentionMs: number
+  /** The largest start of a window written so far. */
+  maxStart: number
+}
+
+export interface ProgramWithDefects {
+  readonly topology: Topology
+  /** The rows of a store that Kafka's still shows. */
+  visible(store: string, rows: readonly StoreRow[]): readonly StoreRow[]
+}
+
+export function withDefects({ program }: Case, topology: Topology): ProgramWithDefects {
+  const aggregations = new Map(
+    aggregationsOf(program, topology).map((aggregation) => [aggregation.store, aggregation]),
+  )
+  const nodes = topology.nodes.map((node) => {
+    if (node.kind !== 'processor') return node
+    const aggregation = node.stores.map((name) => aggregations.get(name)).find(Boolean)
+    return aggregation === undefined ? node : defective(node, aggregation)
+  })
+  return {
+    topology: { ...topology, nodes },
+    visible(store, rows) {
+      const aggregation = aggregations.get(store)
+      if (aggregation?.isOnClose !== true) return rows
+      return rows.filter(([key]) => !isExpired((key as WindowedKey).start, aggregation))
+    },
+  }
+}
+
+/** Steps that aggregate in time windows, with their stores: both are in the order of the program. */
+function aggregationsOf(program: readonly Step[], topology: Topology): Aggregation[] {
+  const byId = new Map(program.map((step) => [step.id, step]))
+  const stores = topology.stores.filter(({ kind }) => STORE_KINDS.includes(kind))
+  const found: Aggregation[] = []
+  for (const step of program) {
+    if (!['count', 'reduce', 'aggregate'].includes(step.op)) continue
+    const above = byId.get(step.from ?? '')
+    const windows = above?.op === 'emitStrategy' ? byId.get(above.from ?? '') : above
+    if (windows?.op !== 'windowedBy') continue
+    const store = stores[found.length]?.name ?? ''
+    const isOnClose = above?.strategy === 'onWindowClose'
+    const retentionMs = Number(step.retentionMs ?? retentionOf(windows))
+    found.push({ windows, isOnClose, store, retentionMs, maxStart: Number.NEGATIVE_INFINITY })
+  }
+  return found.filter(({ windows }) => windows.type !== 'session')
+}
+
+const STORE_KINDS = ['window', 'sliding', 'session']
+
+function retentionOf({ type, sizeMs, graceMs = 0 }: Step): number {
+  return Number(sizeMs) * (type === 'sliding' ? 2 : 1) + Number(graceMs)
+}
+
+function isExpired(start: number, { maxStart, retentionMs }: Aggregation): boolean {
+  return start <= maxStart - retentionMs
+}
+
+function defective(node: ProcessorNode, aggregation: Aggregation): ProcessorNode {
+  return { ...node, create: () => new Defective(node.create(), aggregation) }
+}
+
+type AnyContext = ProcessorContext<unknown, unknown>
+type AnyRecord = StreamRecord<unknown, unknown>
+
+class Defective implements Processor {
+  readonly #processor: Processor
+  readonly #aggregation: Aggregation
+  /** Times of the records of each key, for sliding windows. */
+  readonly #times = new Map<Key, Set<number>>()
+  /** The start of the window that is about to be sent twice; -1: none. */
+  #twice = -1
+
+  constructor(processor: Processor, aggregation: Aggregation) {
+    this.#processor = processor
+    this.#aggregation = aggregation
+  }
+
+  init(context: AnyContext): void {
+    this.#processor.init?.(this.#watched(context))
+  }
+
+  process(record: StreamRecord<unknown, unknown>): PromiseOrValue<void> {
+    if (record.key !== null && record.value !== null) this.#observe(record)
+    return this.#processor.process(record)
+  }
+
+  flush(): PromiseOrValue<void> {
+    return this.#processor.flush?.()
+  }
+
+  timeMoved(): PromiseOrValue<void> {
+    return this.#processor.timeMoved?.()
+  }
+
+  close(): void {
+    this.#processor.close?.()
+  }
+
+  #observe({ key, timestamp }: AnyRecord): void {
+    const { windows } = this.#aggregation
+    const size = Number(windows.sizeMs)
+    if (windows.type !== 'sliding') {
+      const advance = Number(windows.advanceMs ?? size)
+      this.#wrote(Math.floor(timestamp / advance) * advance)
+      return
+    }
+    this.#wrote(Math.max(0, timestamp - size))
+    const times = this.#times.get(key as Key) ?? new Set()
+    this.#times.set(key as Key, times)
+    const before = Math.max(...[...times].filter((time) => time < timestamp))
+    this.#twice = !times.has(timestamp) && before === timestamp - size - 1 ? before + 1 : -1
+    times.add(timestamp)
+  }
+
+  #wrote(start: number): void {
+    const aggregation = this.#aggregation
+    if (start > aggregation.maxStart) aggregation.maxStart = start
+  }
+
+  #forward(context: AnyContext, record: AnyRecord): PromiseOrValue<void> {
+    const { start } = record.key as WindowedKey
+    const { isOnClose } = this.#aggregation
+    if (isOnClose) {
+      return isExpired(start, this.#aggregation) ? undefined : context.forward(record)
+    }
+    const sent = context.forward(record)
+    if (start !== this.#twice) return sent
+    this.#twice = -1
+    const { after } = record.value as { after: Value }
+    const again = { ...record, value: { before: after, after } }
+    return sent instanceof Promise
+      ? sent.then(() => context.forward(again))
+      : context.forward(again)
+  }
+
+  /** The context as the processor sees it: what it sends and writes passes through here. */
+  #watched(context: AnyContext): AnyContext {
+    return new Proxy(context, {
+      get: (target, property) => {
+        if (property === 'forward') return (record: AnyRecord) => this.#forward(target, record)
+        if (property === 'store') return (name: string) => this.#watchedStore(target.store(name))
+        const value: unknown = Reflect.get(target, property, target)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  }
+
+  #watchedStore(store: object): never {
+    return new Proxy(store, {
+      get: (target, property) => {
+        const value: unknown = Reflect.get(target, property, target)
+        if (typeof value !== 'function') return value
+        if (property !== 'put') return value.bind(target)
+        return (key: unknown, start: number, ...rest: unknown[]) => {
+          this.#wrote(start)
+          return value.call(target, key, start, ...rest)
+        }
+      },
+    }) as never
+  }
+}
