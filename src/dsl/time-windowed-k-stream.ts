@@ -22,7 +22,8 @@ import type { AlignedWindows } from './windows.ts'
  *
  * A window takes records until stream time passes its end by the grace; what comes later is
  * dropped and counted as late. A record without a key is dropped; one without a value is not: the
- * aggregator sees null, and it counts (but in sliding windows, which drop it). The keys of the table are `Windowed`.
+ * aggregator sees null, and it counts (but in sliding windows, which drop it). The keys of the table
+ * are `Windowed`.
  *
  * @see org.apache.kafka.streams.kstream.TimeWindowedKStream
  * @example

@@ -54,6 +54,23 @@ describe("Kafka's bytes", () => {
     }
     expect(serde.unpartitionedBytes).toBe(8)
   })
+
+  test('sessionWindowed writes and reads those of a session: key, end, start', () => {
+    const serde = serdes.sessionWindowed(text)
+    const session = { key: 'ab', start: 5, end: 0x1_0000_0002 }
+    const hex = '6162' + '0000000100000002' + '0000000000000005'
+    expect(encode(serde, session).toString('hex')).toBe(hex)
+    expect(decode(serde, Buffer.from(hex, 'hex'))).toEqual(session)
+    expect(serde.unpartitionedBytes).toBe(16)
+    expect(() => decode(serde, Buffer.alloc(15))).toThrow(/needs at least 16 bytes/)
+    expect(() => decode(serde, Buffer.alloc(16, 0x7f))).toThrow(/cannot hold/)
+  })
+
+  test('windowed asks a function for the end, where windows have several sizes', () => {
+    const serde = serdes.windowed(text, (start) => start * 2)
+    const window = { key: 'a', start: 7, end: 14 }
+    expect(decode(serde, encode(serde, window))).toEqual(window)
+  })
 })
 
 describe('the other serdes', () => {
