@@ -64,6 +64,11 @@ export {
   TimeWindowedCogroupedKStream,
   type WindowCogroupOptions,
 } from './dsl/cogroup.ts'
+export {
+  type GlobalJoinOptions,
+  GlobalKTable,
+  type GlobalTableOptions,
+} from './dsl/global-k-table.ts'
 export type { TableJoinOptions, WindowJoinOptions } from './dsl/joins.ts'
 export { KGroupedStream } from './dsl/k-grouped-stream.ts'
 export { KGroupedTable } from './dsl/k-grouped-table.ts'
@@ -99,6 +104,11 @@ export {
 export type { TableStepOptions } from './dsl/table-verbs.ts'
 export { TimeWindowedKStream } from './dsl/time-windowed-k-stream.ts'
 export {
+  type ProcessorVersionedStoreOptions,
+  type TableStoreOptions,
+  versionedStore,
+} from './dsl/versioned.ts'
+export {
   type AlignedWindows,
   type CustomWindows,
   type CustomWindowsOptions,
@@ -125,6 +135,7 @@ export {
 } from './errors.ts'
 export { type AsyncAttempt, AsyncTimeoutError } from './operators/async-call.ts'
 export type { Emission } from './operators/emission.ts'
+export type { WithMetadata } from './operators/with-metadata.ts'
 export type { ByteWriter } from './record/byte-writer.ts'
 export type { Compression } from './record/compression.ts'
 export type { RecordHeader, RecordHeaders, StreamRecord } from './record/record.ts'

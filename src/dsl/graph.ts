@@ -13,6 +13,7 @@ import type { StoreDefinition } from '../state/store.ts'
 import { Names, show } from '../topology/names.ts'
 import type {
   CoPartitioning,
+  GlobalStoreNode,
   ProcessorNode,
   RepartitionTopic,
   Topology,
@@ -38,10 +39,18 @@ export interface Place<K, V, Has = never> {
   readonly value: Serde<V> | null
   /** True when keys may have changed since the records were read: a stateful verb repartitions. */
   readonly rekeyed: boolean
-  /** Of windowed keys: how far stream time must pass the end of a window until its row is final. */
-  readonly closeDelayMs?: number | undefined
+  /** Of windowed keys: when their windows close. */
+  readonly windowClose?: WindowClose | undefined
   /** Never there: carries the traits in the type. Who has more may stand for who has less. */
   readonly has?: (trait: Has) => void
+}
+
+/** When the windows of a table close. */
+export interface WindowClose {
+  /** How far stream time must be past the end of a window. */
+  readonly delayMs: number
+  /** True when a window takes records of its very end. */
+  readonly endInclusive: boolean
 }
 
 /** A store of the program while it is written. */
@@ -80,6 +89,7 @@ export class Graph {
   readonly #stateStores = new Map<StoreDefinition, StoreDraft>()
   readonly #repartitionTopics: RepartitionTopic[] = []
   readonly #coPartitioning: CoPartitioning[] = []
+  readonly #globals: GlobalStoreNode[] = []
   /** Makes the stream of a place; given by the builder, so that a table can become a stream. */
   readonly openStream: <K, V>(place: Place<K, V>) => KStream<K, V, StreamTraits>
 
@@ -170,6 +180,11 @@ export class Graph {
     return this.#stores.filter(({ kept }) => kept).map(({ definition }) => definition.name)
   }
 
+  /** Adds a store of which every process has all. */
+  addGlobal(global: GlobalStoreNode): void {
+    this.#globals.push(global)
+  }
+
   addRepartitionTopic(topic: RepartitionTopic, call: string): void {
     this.#topicNames.take(topic.name, call)
     this.#repartitionTopics.push(topic)
@@ -195,6 +210,7 @@ export class Graph {
         ),
       repartitionTopics: this.#repartitionTopics,
       coPartitioning: this.#coPartitioning,
+      globals: this.#globals,
     })
   }
 }
@@ -216,6 +232,6 @@ export function extend<K, V>(place: Place<unknown, unknown>, step: Step): Place<
     key: (keepsKey ? place.key : null) as Serde<K> | null,
     value: (keepsValue ? place.value : null) as Serde<V> | null,
     rekeyed: place.rekeyed || !keepsKey,
-    closeDelayMs: keepsKey ? place.closeDelayMs : undefined,
+    windowClose: keepsKey ? place.windowClose : undefined,
   }
 }

@@ -11,12 +11,14 @@
 import * as waiting from '../operators/async.ts'
 import type { AsyncAttempt } from '../operators/async-call.ts'
 import * as operators from '../operators/transform.ts'
+import { type WithMetadata, withMetadata } from '../operators/with-metadata.ts'
 import type { PromiseOrValue, StreamRecord } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
 import type { Partitioner, SinkNode } from '../topology/topology.ts'
 import { checkFunction, checkOptions, checkTopic } from './arguments.ts'
 import { type AsyncOptions, type AsyncVerb, addAsync } from './async-step.ts'
 import { type BranchPredicate, type BranchValue, readBranches } from './branches.ts'
+import { type GlobalJoinOptions, GlobalKTable, joinGlobal } from './global-k-table.ts'
 import { extend, type Place } from './graph.ts'
 import { grouping } from './grouping.ts'
 import {
@@ -430,6 +432,22 @@ export class KStream<K, V, Has extends StreamTraits = never> {
     return new KStream(addProcess(this.place, processor, this.#process('processValues', options)))
   }
 
+  /**
+   * Puts timestamp, headers, topic, partition and offset of each record beside its value, for
+   * functions below that want them. Only this stream pays for it.
+   *
+   * @example
+   * ```ts
+   * hits.withMetadata().mapValues(({ value, metadata }) => ({ ...value, offset: metadata?.offset }))
+   * ```
+   */
+  withMetadata(options?: NameOptions): KStream<K, WithMetadata<V>, Exclude<Has, 'value'>> {
+    checkOptions(options, this.#call('withMetadata'), ['name'])
+    const create = withMetadata<K, V>()
+    const step = { verb: 'withMetadata', name: options?.name, create }
+    return new KStream(extend(this.place, { ...step, keepsKey: true, keepsValue: false }))
+  }
+
   #process(verb: ProcessStep['verb'], options: ProcessOptions | undefined): ProcessStep {
     return { verb, call: this.#call(verb), options, fixedKey: verb === 'processValues' }
   }
@@ -598,7 +616,7 @@ export class KStream<K, V, Has extends StreamTraits = never> {
     ...[options]: OptionsArgument<ToTableOptions & KeyOption<K, Has> & ValueOption<V, Has>>
   ): KTable<Present<K>, V, 'key' | 'value'> {
     const call = this.#call('toTable')
-    checkOptions(options, call, ['store', 'key', 'value', 'name'])
+    checkOptions(options, call, ['store', 'ttl', 'key', 'value', 'name'])
     const { graph, lineage } = this.place
     const { key, value } = this.#serdes(options, call)
     const store = readTableStoreOptions(options?.store, call)
@@ -606,7 +624,7 @@ export class KStream<K, V, Has extends StreamTraits = never> {
     const keyed: Place<Present<K>, V> = { ...this.place, key, value } as Place<Present<K>, V>
     const input = keyed.rekeyed ? repartitionThrough(keyed, { name, call, key, value }) : keyed
     const below = options?.name ?? store.name ?? name
-    return addTable(input, { name, lineage: below, store, call })
+    return addTable(input, { name, lineage: below, store, ttl: options?.ttl, call })
   }
 
   /**
@@ -679,7 +697,8 @@ export class KStream<K, V, Has extends StreamTraits = never> {
    * whichever comes first.
    *
    * Or joins with a table: each record is joined with the row its key has at that moment; a record
-   * without a row is left out. An update of the table alone causes no result.
+   * without a row is left out. An update of the table alone causes no result. Of a global table the
+   * row of any key is looked up: the option `key` makes it of each record.
    *
    * Records without a key or without a value are dropped, and counted. Re-keyed streams are
    * repartitioned first. Both sides must have equal partition counts.
@@ -705,6 +724,11 @@ export class KStream<K, V, Has extends StreamTraits = never> {
     joiner: (value: Present<V>, row: Present<T>, key: Present<K>) => R,
     ...options: OptionsArgument<TableJoinOptions & RepartitionSerdes<K, V, Has>>
   ): KStream<Present<K>, R, TableJoinTraits<Has>>
+  join<TableKey, T, R>(
+    other: GlobalKTable<TableKey, T>,
+    joiner: (value: Present<V>, row: Present<T>, key: K) => R,
+    options: GlobalJoinOptions<K, Present<V>, TableKey>,
+  ): KStream<K, R, Exclude<Has, 'value'>>
   join(other: object, joiner: (...values: never[]) => unknown, options?: object): object {
     return this.#join('join', other, joiner as Joiner, options)
   }
@@ -732,6 +756,11 @@ export class KStream<K, V, Has extends StreamTraits = never> {
     joiner: (value: Present<V>, row: Present<T> | null, key: K) => R,
     ...options: OptionsArgument<TableJoinOptions & RepartitionSerdes<K, V, Has>>
   ): KStream<K, R, TableJoinTraits<Has>>
+  leftJoin<TableKey, T, R>(
+    other: GlobalKTable<TableKey, T>,
+    joiner: (value: Present<V>, row: Present<T> | null, key: K) => R,
+    options: GlobalJoinOptions<K, Present<V>, TableKey>,
+  ): KStream<K, R, Exclude<Has, 'value'>>
   leftJoin(other: object, joiner: (...values: never[]) => unknown, options?: object): object {
     return this.#join('leftJoin', other, joiner as Joiner, options)
   }
@@ -757,9 +786,13 @@ export class KStream<K, V, Has extends StreamTraits = never> {
 
   #join(verb: StreamJoinVerb, other: object, joiner: Joiner, options?: object): object {
     const isTable = other instanceof KTable && verb !== 'outerJoin'
-    const isKind = isTable || other instanceof KStream
+    const isGlobal = other instanceof GlobalKTable && verb !== 'outerJoin'
+    const isKind = isTable || isGlobal || other instanceof KStream
     const kinds = verb === 'outerJoin' ? 'a stream' : 'a stream or a table'
     checkOther(this.place.graph, other, { call: this.#call(verb), kinds, isKind })
+    if (isGlobal) {
+      return new KStream(joinGlobal(this.place, other, { verb, joiner, options: options as never }))
+    }
     if (isTable) return new KStream(this.#joinTable(other, joiner, verb === 'leftJoin', options))
     const right = (other as KStream<unknown, unknown>).place
     const left = this.place as Place<unknown, unknown>

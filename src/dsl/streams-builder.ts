@@ -6,10 +6,18 @@
  */
 import type { Serde } from '../record/serde.ts'
 import { bytes } from '../record/serdes.ts'
-import type { StoreDefinition } from '../state/store.ts'
+import type { KeyValueStore, StoreDefinition, TypedStore } from '../state/store.ts'
 import { show } from '../topology/names.ts'
+import type { Processor } from '../topology/processor.ts'
 import type { SourceNode, TimestampExtractor, Topology } from '../topology/topology.ts'
 import { checkFunction, checkOptions, checkTopic } from './arguments.ts'
+import type { TimeToLiveOption } from './expiring-table.ts'
+import {
+  addGlobalStore,
+  addGlobalTable,
+  type GlobalKTable,
+  type GlobalTableOptions,
+} from './global-k-table.ts'
 import { Graph, type Place } from './graph.ts'
 import { KStream } from './k-stream.ts'
 import { addTable, type KTable } from './k-table.ts'
@@ -34,7 +42,7 @@ export interface SourceOptions<K, V> {
 }
 
 /** How a topic is read as a table. */
-export interface TableOptions<K, V> extends SourceOptions<K, V> {
+export interface TableOptions<K, V> extends SourceOptions<K, V>, TimeToLiveOption {
   /** The store of the rows, by name or with more. Default: kept when looked up, named by lineage. */
   readonly store?: string | TableStoreOptions | undefined
 }
@@ -107,16 +115,16 @@ export class StreamsBuilder {
     options: TableOptions<K, V> = {},
   ): KTable<Present<K>, V | null, 'key' | 'value'> {
     const call = `table(${show(topic)})`
-    checkOptions(options, call, [...SOURCE_OPTIONS, 'store'])
+    checkOptions(options, call, [...SOURCE_OPTIONS, 'store', 'ttl'])
     if (typeof topic !== 'string') {
       throw new TypeError(`topic of ${call} is ${show(topic)}; a table reads one topic`)
     }
     const store = readTableStoreOptions(options.store, call)
-    const { name, ...source } = options
+    const { name, ttl, ...source } = options
     const place: Place<Present<K>, V | null> = this.#read(topic, source, call)
     const node = this.#graph.name(store.name ?? place.lineage, 'table', name)
     const lineage = name ?? store.name ?? node
-    return addTable(place, { name: node, lineage, store, call })
+    return addTable(place, { name: node, lineage, store, ttl, call })
   }
 
   /**
@@ -133,6 +141,58 @@ export class StreamsBuilder {
    */
   addStateStore(definition: StoreDefinition): void {
     this.#graph.addStateStore(definition, 'addStateStore(...)')
+  }
+
+  /**
+   * Reads all partitions of a topic as a table in every process of the application, so that a stream
+   * joins with it by any key. It is read to its end before records are processed, and updated while
+   * they are; an update is not in step with the records.
+   *
+   * @param options - `key`, `value`, `timestamp`, `store`, `name`
+   * @throws TypeError when the topic is read otherwise too, or the store's name is taken
+   * @see org.apache.kafka.streams.StreamsBuilder#globalTable
+   * @example
+   * ```ts
+   * const products = builder.globalTable('products', { key: text, value: json<Product>() })
+   * ```
+   */
+  globalTable<K = Uint8Array, V = Uint8Array>(
+    topic: string,
+    options?: GlobalTableOptions<K, V>,
+  ): GlobalKTable<K, V> {
+    return addGlobalTable(this.#graph, topic, options)
+  }
+
+  /**
+   * Adds a store that a processor fills from all partitions of a topic, in every process; processors
+   * of tasks read it by `context.store(name)`, without being connected. At each start the topic is
+   * processed again from its beginning.
+   *
+   * @param definition - such as `keyValueStore({ ... })`; the topic is read with its serdes
+   * @param processor - makes the processor, which alone writes the store and forwards nothing
+   * @see org.apache.kafka.streams.StreamsBuilder#addGlobalStore
+   * @example
+   * ```ts
+   * const rates = keyValueStore({ name: 'rates', key: text, value: float64 })
+   * builder.addGlobalStore(rates, 'rates', () => {
+   *   let store: KeyValueStore<string, number>
+   *   return {
+   *     init(context) {
+   *       store = context.store(rates)
+   *     },
+   *     process({ key, value, timestamp }) {
+   *       store.put(key.toUpperCase(), value, timestamp)
+   *     },
+   *   }
+   * })
+   * ```
+   */
+  addGlobalStore<K, V>(
+    definition: TypedStore<KeyValueStore<K, V>>,
+    topic: string,
+    processor: () => Processor<K, V, never, never>,
+  ): void {
+    addGlobalStore(this.#graph, definition, topic, processor)
   }
 
   /**

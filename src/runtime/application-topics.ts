@@ -99,6 +99,11 @@ export async function prepareTopics(
   const counts = partitionCounts(topology, parts, existing)
   checkCoPartitioning(topology, counts)
 
+  for (const { source } of topology.globals) {
+    for (const topic of source.topics) {
+      if (!existing.has(topic)) throw missingSource(topic, existing)
+    }
+  }
   const owned = new Set(topology.repartitionTopics.map(({ name }) => name))
   const nameOf = (topic: string) => (owned.has(topic) ? `${applicationId}-${topic}` : topic)
   const wanted: NewTopic[] = topology.repartitionTopics.map(({ name }) => ({

@@ -6,8 +6,9 @@
  *                and does the running one no harm
  *   3. producer  take over the transactional id: what a predecessor left open is aborted
  *   4. offsets   read the committed positions, which are stable now
- *   5. restore   bring the databases up to what their changelogs have beyond them
- *   6. tasks     start their processors at those positions
+ *   5. globals   read the topics of global stores to their end
+ *   6. restore   bring the databases up to what their changelogs have beyond them
+ *   7. tasks     start their processors at those positions
  *
  * Journey: `Streams.start` and the test driver -> [application] -> stream thread.
  *
@@ -23,6 +24,7 @@ import { AlignedTime } from './aligned-time.ts'
 import { type ApplicationTopics, prepareTopics } from './application-topics.ts'
 import type { CommitStep } from './commit.ts'
 import { decodeTaskTime } from './commit-metadata.ts'
+import { GlobalStores, type GlobalStoresOptions } from './global-stores.ts'
 import { deadLetterTopics } from './handlers.ts'
 import type { Metrics } from './metrics.ts'
 import type { CheckedOptions } from './options.ts'
@@ -37,6 +39,7 @@ const STABLE_OFFSETS_RETRY_MS = 20
 /** What runs: the tasks, and the thread that drives them. */
 export interface Application {
   readonly tasks: readonly Task[]
+  readonly globals: GlobalStores | null
   readonly thread: StreamThread
   /** Leaves the transaction of the thread aborted, when it had one open. */
   abort(): Promise<void>
@@ -89,17 +92,20 @@ async function openTasks(
   )
   const tasks: Task[] = []
   let output: Output
+  let globals: GlobalStores | null = null
   try {
     for (const [index, description] of topics.tasks.entries()) {
       const timeLimit = times[index] ?? null
-      states.push(await openState(description, topics, { ...options, timeLimit }))
+      states.push(await openState(description, { topics, topology }, { ...options, timeLimit }))
     }
     // 3. producer
     const identity = await log.transactions.init(transactionalId, transactionTimeoutMs)
     output = new Output({ client: log, clock, transactionalId, identity })
     // 4. offsets
     const starts = await startingPoints(topics, options)
-    // 5. restore
+    // 5. globals
+    globals = await openGlobals(topology, options, { topics, output, metrics, handlers })
+    // 6. restore
     for (const [index, description] of topics.tasks.entries()) {
       const state = states[index] as TaskState
       const alignedTime = times[index] ?? null
@@ -107,15 +113,16 @@ async function openTasks(
         alignedTime?.restore(decodeTaskTime(committed.metadata).observed[ALIGNED_TIME] ?? -1)
       }
       const around = { applicationId, state, topics, output, metrics, clock, handlers, alignedTime }
-      tasks.push(new Task({ description, ...around }))
+      tasks.push(new Task({ description, ...around, globals }))
     }
     const start = clock.monotonic()
     metrics.recordsRestored += await restoreTasks(log, tasks)
     metrics.restoreMs += clock.monotonic() - start
-    // 6. tasks
+    // 7. tasks
     for (const task of tasks) task.open(starts.get(task.id) as StartingPoint[])
   } catch (error) {
     await closeStates()
+    await globals?.close()
     throw error
   }
   const thread = new StreamThread({
@@ -130,6 +137,7 @@ async function openTasks(
     storeBytes: options.storeBytes,
     untilEnd: options.untilEnd,
     isStepwise: hooks.isSingleTask,
+    globals,
     purges: (topic) => topics.ownsRepartition(topic),
     afterCommit(elapsedMs) {
       metrics.commits++
@@ -143,19 +151,36 @@ async function openTasks(
   }
   async function close(): Promise<void> {
     await Promise.all(tasks.map((task) => task.close()))
+    await globals?.close()
     await log.close()
   }
-  return { tasks, thread, abort, close }
+  return { tasks, globals, thread, abort, close }
+}
+
+/** The share of the store memory of one store, global or of a task. */
+function budgetOf(topics: ApplicationTopics, topology: Topology, storeBytes: number): number {
+  const ofTasks = topics.tasks.reduce((sum, { subTopology }) => sum + subTopology.stores.length, 0)
+  return Math.floor(storeBytes / Math.max(1, ofTasks + topology.globals.length))
+}
+
+async function openGlobals(
+  topology: Topology,
+  options: CheckedOptions,
+  task: GlobalStoresOptions['task'],
+): Promise<GlobalStores | null> {
+  const { globals } = topology
+  if (globals.length === 0) return null
+  const budgetBytes = budgetOf(task.topics, topology, options.storeBytes)
+  return GlobalStores.open({ ...options, globals, budgetBytes, task })
 }
 
 function openState(
   description: TaskDescription,
-  topics: ApplicationTopics,
+  { topics, topology }: { readonly topics: ApplicationTopics; readonly topology: Topology },
   options: CheckedOptions & { readonly timeLimit: AlignedTime | null },
 ): Promise<TaskState> {
   const { timeLimit } = options
   const { applicationId, storeBytes, storage, stateDirectory, fileSystem } = options
-  const stores = topics.tasks.reduce((sum, { subTopology }) => sum + subTopology.stores.length, 0)
   return TaskState.open({
     directory: join(stateDirectory, applicationId, description.id),
     fileSystem,
@@ -163,7 +188,7 @@ function openState(
       ...store,
       storage: storage ?? store.storage,
     })),
-    budgetBytes: Math.floor(storeBytes / Math.max(1, stores)),
+    budgetBytes: budgetOf(topics, topology, storeBytes),
     databases: topics.tasks.length,
     timeLimit,
   })

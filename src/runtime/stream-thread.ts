@@ -16,6 +16,7 @@ import type { Fetcher, FetchItem, LogClient } from '../client/client.ts'
 import type { Clock } from '../clock.ts'
 import { StreamsError } from '../errors.ts'
 import { type CommitStep, commit } from './commit.ts'
+import type { GlobalStores } from './global-stores.ts'
 import type { Output } from './output.ts'
 import type { RecordQueue } from './record-queue.ts'
 import type { Task } from './task.ts'
@@ -38,6 +39,8 @@ export interface StreamThreadOptions {
   readonly tasks: readonly Task[]
   readonly output: Output
   readonly groupId: string
+  /** Stores of all partitions, updated between turns. */
+  readonly globals?: GlobalStores | null
   readonly transactionalId: string | null
   readonly commitIntervalMs: number
   readonly saveIntervalMs: number
@@ -78,6 +81,8 @@ export class StreamThread {
   async run(): Promise<void> {
     try {
       while (!this.#stopping) {
+        const updated = this.#options.globals?.update()
+        if (updated !== undefined) await updated
         this.#fetch()
         const worked = await this.#turn()
         if (this.#isCommitDue(worked)) await this.#commit()
@@ -96,10 +101,12 @@ export class StreamThread {
   async runToEnd(): Promise<void> {
     do {
       do {
+        await this.#options.globals?.catchUp()
         this.#fetch(0)
         await this.#poll
       } while (await this.#step())
     } while (!(await this.#isAtEnd()))
+    await this.#options.globals?.catchUp()
   }
 
   /** A turn; with `isStepwise` its record, or its punctuations, are committed at once. */
@@ -113,6 +120,7 @@ export class StreamThread {
   stop(): void {
     this.#stopping = true
     this.#fetcher.wakeup()
+    this.#options.globals?.wakeup()
   }
 
   /** One pass over all tasks; false when none had anything to do. */
@@ -209,6 +217,7 @@ export class StreamThread {
 
   /** Waits for the fetch under way, but not past the next commit or wall-clock punctuation. */
   async #waitForRecords(): Promise<void> {
+    if (this.#poll === null && this.#options.globals != null) return this.#options.globals.arrival()
     if (this.#poll === null) return this.#clock.yield()
     const untilCommit = this.#hasUncommitted()
       ? this.#committedAt + this.#options.commitIntervalMs - this.#clock.monotonic()

@@ -15,7 +15,7 @@ import type { Clock } from '../clock.ts'
 import { type Duration, milliseconds } from '../duration.ts'
 import { NO_HEADERS, type PromiseOrValue } from '../record/record.ts'
 import { inOrder } from '../record/when.ts'
-import type { StoreDefinition } from '../state/store.ts'
+import type { StateStore, StoreDefinition } from '../state/store.ts'
 import type { TaskState } from '../state/task-state.ts'
 import type { ObservedTime, Processor, RecordMetadata, Resume } from '../topology/processor.ts'
 import type { SourceNode, SubTopology } from '../topology/topology.ts'
@@ -48,6 +48,8 @@ export interface TaskOptions {
   readonly output: Output
   readonly metrics: Metrics
   readonly clock: Clock
+  /** Stores of all partitions, read by any task. */
+  readonly globals?: { store(name: string): StateStore | undefined } | null
   readonly handlers: Handlers
   /** null: each operator has the largest time it saw, as in Kafka Streams. */
   readonly alignedTime: AlignedTime | null
@@ -525,7 +527,9 @@ export class Task {
     return time
   }
 
-  #store(name: string, nodeName: string) {
+  #store(name: string, nodeName: string): StateStore {
+    const global = this.#options.globals?.store(name)
+    if (global !== undefined) return global
     const node = this.#options.description.subTopology.nodes.find(
       (candidate) => candidate.name === nodeName,
     )

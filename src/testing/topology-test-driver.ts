@@ -135,7 +135,8 @@ export class TopologyTestDriver {
     await driver.log.open()
     const { partitions = 1 } = options
     const owned = new Set(topology.repartitionTopics.map(({ name }) => name))
-    const sources = topology.nodes.flatMap((node) =>
+    const globals = topology.globals.map(({ source }) => source)
+    const sources = [...topology.nodes, ...globals].flatMap((node) =>
       node.kind === 'source' && node.pattern === undefined ? node.topics : [],
     )
     const named = typeof partitions === 'number' ? [] : Object.keys(partitions)
@@ -170,6 +171,8 @@ export class TopologyTestDriver {
       const store = task.state.stores().find((candidate) => candidate.name === name)
       if (store !== undefined) return store as S
     }
+    const global = this.#running().globals?.store(name)
+    if (global !== undefined) return global as S
     throw new RangeError(`No store '${name}' in a task of partition ${partition}`)
   }
 

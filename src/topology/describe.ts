@@ -8,12 +8,20 @@
  * @see org.apache.kafka.streams.TopologyDescription
  */
 import { subTopologies } from './sub-topologies.ts'
-import type { SinkNode, SubTopology, Topology, TopologyNode } from './topology.ts'
+import type { GlobalStoreNode, SinkNode, SubTopology, Topology, TopologyNode } from './topology.ts'
 
 /** Describes a topology: sub-topologies, nodes, stores and topics, and who hands to whom. */
 export function describe(topology: Topology): string {
   const parts = subTopologies(topology).map(describeSubTopology)
-  return `Topologies:\n ${parts.join('')}`
+  const globals = topology.globals.map((global, index) =>
+    describeGlobal(global, parts.length + index),
+  )
+  return `Topologies:\n ${[...parts, ...globals].join('')}`
+}
+
+function describeGlobal({ source, processor }: GlobalStoreNode, id: number): string {
+  const lines = [describeNode(source, [processor.name]), describeNode(processor, [])]
+  return `  Sub-topology: ${id} for global store (will not generate tasks)\n    ${lines.join('\n    ')}\n\n`
 }
 
 function describeSubTopology({ id, nodes }: SubTopology): string {

@@ -94,12 +94,21 @@ export interface CoPartitioning {
   readonly operator: string
 }
 
+/** A store of which every process has all partitions of a topic, and what fills it. */
+export interface GlobalStoreNode {
+  readonly source: SourceNode
+  readonly processor: ProcessorNode
+  readonly store: StoreDefinition
+}
+
 /** A program as frozen data: what `StreamsBuilder.build()` returns and `Streams` runs. */
 export interface Topology {
   readonly nodes: readonly TopologyNode[]
   readonly stores: readonly StoreDefinition[]
   readonly repartitionTopics: readonly RepartitionTopic[]
   readonly coPartitioning: readonly CoPartitioning[]
+  /** Stores that belong to no task. */
+  readonly globals: readonly GlobalStoreNode[]
   /** The topology as text, in the form of Kafka Streams' `TopologyDescription`. */
   describe(): string
 }

@@ -9,7 +9,8 @@ import { checkName, show } from './names.ts'
 import type { ProcessorNode, SinkNode, SourceNode, Topology, TopologyNode } from './topology.ts'
 
 /** What a topology is made of, before it is checked. */
-export type TopologyParts = Omit<Topology, 'describe'>
+export type TopologyParts = Omit<Topology, 'describe' | 'globals'> &
+  Partial<Pick<Topology, 'globals'>>
 
 /**
  * Checks the parts of a topology and freezes them.
@@ -19,13 +20,14 @@ export type TopologyParts = Omit<Topology, 'describe'>
  */
 export function buildTopology(parts: TopologyParts): Topology {
   const stores = checkStores(parts)
-  checkNodes(parts.nodes, stores)
+  checkNodes(parts, stores)
   checkTopics(parts)
   const topology: Topology = {
     nodes: Object.freeze(parts.nodes.map((node) => Object.freeze({ ...node }))),
     stores: Object.freeze(parts.stores.map((store) => Object.freeze({ ...store }))),
     repartitionTopics: Object.freeze([...parts.repartitionTopics]),
     coPartitioning: Object.freeze([...parts.coPartitioning]),
+    globals: Object.freeze((parts.globals ?? []).map((global) => Object.freeze({ ...global }))),
     describe: () => describe(topology),
   }
   return Object.freeze(topology)
@@ -47,7 +49,7 @@ function checkStores({ stores, nodes }: TopologyParts): ReadonlySet<string> {
   return names
 }
 
-function checkNodes(nodes: readonly TopologyNode[], stores: ReadonlySet<string>): void {
+function checkNodes({ nodes, globals = [] }: TopologyParts, stores: ReadonlySet<string>): void {
   const before = new Map<string, TopologyNode>()
   for (const node of nodes) {
     checkName(node.name, 'name of an operator')
@@ -59,7 +61,7 @@ function checkNodes(nodes: readonly TopologyNode[], stores: ReadonlySet<string>)
     if (node.kind === 'processor') checkProcessor(node, stores)
     before.set(node.name, node)
   }
-  if (!nodes.some(({ kind }) => kind === 'source')) {
+  if (globals.length === 0 && !nodes.some(({ kind }) => kind === 'source')) {
     throw new TypeError('the topology reads no topic; begin with stream(...) or table(...)')
   }
 }
@@ -101,10 +103,12 @@ function checkProcessor(node: ProcessorNode, stores: ReadonlySet<string>): void 
   }
 }
 
-function checkTopics({ nodes, repartitionTopics, coPartitioning }: TopologyParts): void {
+function checkTopics(parts: TopologyParts): void {
+  const { nodes, repartitionTopics, coPartitioning, globals = [] } = parts
   const readBy = new Map<string, string>()
   const written = new Set<string>()
-  for (const node of nodes) {
+  const sources = globals.map(({ source }) => source)
+  for (const node of [...nodes, ...sources]) {
     if (node.kind === 'sink' && typeof node.topic === 'string') {
       written.add(checkName(node.topic, `topic of sink '${node.name}'`))
     }

@@ -1,7 +1,7 @@
 /** Joins of a stream with a stream or a table. */
-import { KStream, KTable } from 'millrace'
+import { GlobalKTable, KStream, KTable } from 'millrace'
 import type { Key, Value } from '../case.ts'
-import { pairFunction } from '../functions.ts'
+import { keyFunction, pairFunction } from '../functions.ts'
 import { valueSerde } from '../serdes.ts'
 import {
   type Context,
@@ -23,6 +23,13 @@ export const joins: readonly Translation[] = [
   ),
   ...on(
     KStream,
+    ['join', 'leftJoin'],
+    (stream: Stream, step, _context, other) =>
+      withGlobalTable(stream, step, other as GlobalKTable<Key, Value>),
+    (other) => other instanceof GlobalKTable,
+  ),
+  ...on(
+    KStream,
     ['join', 'leftJoin', 'outerJoin'],
     (stream: Stream, step, context, other) => withStream(stream, step, context, other as Stream),
     (other) => other instanceof KStream,
@@ -38,6 +45,16 @@ function withTable(stream: Stream, step: Options, table: Table): Result {
   const joiner = joinerOf(step)
   const grace = step.optional<number>('graceMs')
   const options = { ...SERDES, ...step.named(), ...(grace === undefined ? {} : { grace }) }
+  step.done()
+  return step.op === 'leftJoin'
+    ? stream.leftJoin(table, joiner, options)
+    : stream.join(table, joiner, options)
+}
+
+function withGlobalTable(stream: Stream, step: Options, table: GlobalKTable<Key, Value>): Result {
+  const joiner = joinerOf(step)
+  const key = step.function(keyFunction, 'key')
+  const options = { key, ...step.named() }
   step.done()
   return step.op === 'leftJoin'
     ? stream.leftJoin(table, joiner, options)

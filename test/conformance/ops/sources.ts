@@ -23,4 +23,14 @@ export const sources: readonly Translation[] = [
       return context.builder.table(topic, step.done(options))
     },
   },
+  {
+    op: 'globalTable',
+    translate(step, context) {
+      const topic = step.take('topic') as string
+      const store = context.store(step, 'key-value')
+      const { timestamp } = context.source(step)
+      const options = { ...SERDES, ...step.named(), timestamp, store }
+      return context.builder.globalTable(topic, step.done(options))
+    },
+  },
 ]
