@@ -168,7 +168,8 @@ export function addWindowAggregation<K, V, A>(
   const endOf = (start: number): number => windowEnd(start, windows)
   const key = windowed(keySerde, 'windowsFor' in windows ? endOf : sizeMs)
   const placed = { ...place, node: name, lineage, key, value, rekeyed: false }
-  return { place: { ...placed, closeDelayMs: graceMs }, rows }
+  const windowClose = { delayMs: graceMs, endInclusive: false }
+  return { place: { ...placed, windowClose }, rows }
 }
 
 /** Adds an aggregation by windows around the records. `place` has the key's serde. */
@@ -202,7 +203,8 @@ function addSlidingAggregation<K, V, A>(
   )
   const key = windowed(keySerde, differenceMs)
   const placed = { ...place, node: name, lineage, key, value, rekeyed: false }
-  return { place: { ...placed, closeDelayMs: graceMs + 1 }, rows }
+  const windowClose = { delayMs: graceMs, endInclusive: true }
+  return { place: { ...placed, windowClose }, rows }
 }
 
 /** Adds an aggregation by sessions. `place` has the key's serde. */
@@ -230,7 +232,8 @@ export function addSessionAggregation<K, V, A>(
   )
   const key = sessionWindowed(keySerde)
   const placed = { ...place, node: name, lineage, key, value, rekeyed: false }
-  return { place: { ...placed, closeDelayMs: gapMs + graceMs + 1 }, rows }
+  const windowClose = { delayMs: gapMs + graceMs, endInclusive: true }
+  return { place: { ...placed, windowClose }, rows }
 }
 
 /** A store has at most about this many buckets: each is an entry in memory and a key at its opening. */

@@ -11,7 +11,7 @@ import type { Windowed } from '../record/windowed.ts'
 import { show } from '../topology/names.ts'
 import type { ProcessorNode } from '../topology/topology.ts'
 import { checkOptions, positiveMs } from './arguments.ts'
-import type { Place } from './graph.ts'
+import type { Place, WindowClose } from './graph.ts'
 import { serdeFor } from './serde-options.ts'
 import { readStoreOptions, type StoreOptions, storeBasics } from './store-options.ts'
 import { storedView, type TableParts, type TableView } from './table-view.ts'
@@ -160,7 +160,7 @@ export function addSuppression<K, V>(
   }
   const { until, maxRecords: recordsMax, maxBytes: bytesMax, whenFull, idleMs } = suppressed
   const value = serdeFor(options.value as Serde<V> | undefined, place.value, call, 'value')
-  const delayMs = suppressed.until === 'limit' ? suppressed.limitMs : closeDelay(place, call)
+  const { delayMs, endInclusive } = dueOf(place, suppressed, call)
   const store = readStoreOptions(options.store, call)
   const name = graph.name(store.name ?? lineage, 'suppress', options.name)
   const basics = storeBasics(graph, store, name, call)
@@ -193,6 +193,7 @@ export function addSuppression<K, V>(
       bytesMax,
       whenFull,
       idleMs,
+      endInclusive,
     }
     return {
       kind: 'processor',
@@ -225,9 +226,14 @@ function checkSuppressed(suppressed: unknown, call: string): void {
   )
 }
 
-/** How far time must be past the end of a window of this table. */
-function closeDelay<K, V>({ closeDelayMs }: Place<K, V>, call: string): number {
-  if (closeDelayMs !== undefined) return closeDelayMs
+/** When what is held back is due: how long after its time, or after the end of its window. */
+function dueOf<K, V>(
+  { windowClose }: Place<K, V>,
+  suppressed: UntilWindowCloses | UntilTimeLimit,
+  call: string,
+): WindowClose {
+  if (suppressed.until === 'limit') return { delayMs: suppressed.limitMs, endInclusive: false }
+  if (windowClose !== undefined) return windowClose
   throw new TypeError(
     `${call} is to wait until windows close, but the rows of this table have no windows; add windowedBy(...) above, or use untilTimeLimit`,
   )

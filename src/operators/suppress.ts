@@ -9,8 +9,9 @@
  * - Time is the largest timestamp of the rows that came here (Kafka's KTableSuppressProcessor), and
  *   is committed: a restart holds back what was held back.
  * - Rows leave by the time they were held to, then by key bytes.
- * - Until a window closes: its row is sent once, and a change that comes after that is late. Windows whose end is inclusive take records until
- *   time is past the end and the grace, so they leave one millisecond later than Kafka sends them.
+ * - Until a window closes: its row is sent once, at the moment Kafka sends it. A change that comes
+ *   after that is late. (Where the end is inclusive, windows still take records of that very moment:
+ *   Kafka sends the row twice then.)
  * - Rows that come with a commit (emit: 'commit' above) are judged when all of them are here.
  */
 import { StreamsError } from '../errors.ts'
@@ -26,6 +27,8 @@ export interface SuppressOptions {
   readonly sentRows: string | null
   /** `closes`: until the end of the row's window; `limit`: from the time of its first change on. */
   readonly until: 'closes' | 'limit'
+  /** True for windows that take records of their very end: those come after the row was sent. */
+  readonly endInclusive: boolean
   /** How long past that time a row is held. */
   readonly delayMs: number
   readonly recordsMax: number
@@ -75,14 +78,25 @@ class Suppress<K, V> implements Processor<K, Change<V>, K, Change<V>> {
     if (timestamp > this.#time.max) this.#time.max = timestamp
     let until = timestamp
     if (this.#options.until === 'closes') {
-      const { start, end } = key as Windowed<unknown>
-      if (end <= this.#closedUpTo) {
-        return value === null ? undefined : this.#context.drop('late', record, start, end)
+      until = (key as Windowed<unknown>).end
+      if (until <= this.#closedUpTo && this.#wasSent(key, until)) {
+        // Sent, and nobody has to hear that a session merged into another.
+        return value === null ? undefined : this.#late(record)
       }
-      until = end
     }
     this.#held.hold(until, { key, value, timestamp, headers })
     if (this.#context.metadata() !== null) return this.#release()
+  }
+
+  /** True when the window of this key, which closed at `end`, takes nothing any more. */
+  #wasSent(key: K, end: number): boolean {
+    const isAtEdge = this.#options.endInclusive && end === this.#closedUpTo
+    return !isAtEdge || this.#held.isMarked(key)
+  }
+
+  #late(record: StreamRecord<K, Change<V>>): void {
+    const { start, end } = record.key as Windowed<unknown>
+    this.#context.drop('late', record, start, end)
   }
 
   timeMoved(): PromiseOrValue<void> {
@@ -99,7 +113,9 @@ class Suppress<K, V> implements Processor<K, Change<V>, K, Change<V>> {
     const due = this.#time.max - this.#options.delayMs
     if (due > this.#closedUpTo) this.#closedUpTo = due
     while (this.#held.firstTime <= due || this.#isFull()) {
-      const pending = this.#send(this.#held.take() as HeldRow<K, V>)
+      const row = this.#held.take()
+      if (row === null) continue
+      const pending = this.#send(row, due)
       if (pending instanceof Promise) return pending.then(() => this.#release())
     }
   }
@@ -118,8 +134,11 @@ class Suppress<K, V> implements Processor<K, Change<V>, K, Change<V>> {
     )
   }
 
-  #send(row: HeldRow<K, V>): PromiseOrValue<void> {
-    if (this.#options.until === 'closes') {
+  #send(row: HeldRow<K, V>, due: number): PromiseOrValue<void> {
+    const { until, endInclusive } = this.#options
+    if (until === 'closes') {
+      const { end } = row.key as Windowed<unknown>
+      if (endInclusive && end === due) this.#held.mark(end + 1, row.key, row.timestamp)
       // Nobody has heard of a window that was deleted before it closed.
       return row.value === null ? undefined : this.#forward(row, null)
     }

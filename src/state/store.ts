@@ -371,16 +371,19 @@ export interface HeldRow<K, V> {
 
 /** Rows that a suppression holds back, a key once; all in memory, so it answers at once. */
 export interface SuppressStore<K, V> extends StateStore {
-  /** How many keys are held. */
+  /** How many keys are held, marks left out. */
   readonly heldKeys: number
   /** Bytes of keys, values and headers, and 48 for each row; 0 unless the definition counts them. */
   readonly heldBytes: number
-  /** The smallest time of a key that is held; infinity when there is none. */
+  /** The smallest time of a key that is held, or marked; infinity when there is none. */
   readonly firstTime: number
   /** Holds a row until `time`, unless its key is held: then until the time it is held to. */
   hold(time: number, row: HeldRow<K, V>): void
-  /** Takes out the row of the smallest time, then key bytes; null when nothing is held. */
+  /** Takes out the row of the smallest time, then key bytes; null when it is a mark, or nothing. */
   take(): HeldRow<K, V> | null
+  /** Remembers until `time` that the row of a key was sent. */
+  mark(time: number, key: K, timestamp: number): void
+  isMarked(key: K): boolean
 }
 
 /** The side of a join a parked record came from; `left` where there is only one. */

@@ -7,11 +7,12 @@
  * All of it is in memory, so nothing here waits. Database key: store number (2 bytes) + key bytes;
  * changelog key: key bytes. Row, as changelog value and behind the timestamp in the database:
  *
- *   time (8) | 1 = has a value, 0 = deletes (1) | headers: count (4), each name length (4) + name +
+ *   time (8) | 0 = deletes, 1 = has a value, 2 = a mark (1) | headers: count (4), each name length (4) + name +
  *   value length (4, -1 for null) + value | value, when there is one
  *
  * Invariants:
  * - A key is held once. A row of a key that is held takes its place, with the time of the first.
+ * - A mark takes the place of a row that was sent; it counts for nothing and is never handed out.
  * - What was held and taken between two commits leaves no trace in the changelog.
  */
 import { ByteWriter } from '../record/byte-writer.ts'
@@ -30,6 +31,9 @@ import { type StoreOptions, storeEnd, storePrefix } from './store-options.ts'
 import { readTimestamp } from './write-buffer.ts'
 
 const ROW_HEADER_BYTES = 8
+const DELETES = 0
+const HAS_VALUE = 1
+const IS_MARK = 2
 /** What Kafka Streams counts of a row beside its bytes: times, offset, partition and a topic's name. */
 const COUNTED_OVERHEAD_BYTES = 48
 /** Heap of an entry, its places in table and heap, and its values' objects. */
@@ -47,6 +51,8 @@ interface Entry<K, V> extends HeldRow<K, V> {
   /** The changelog has a row of this key. */
   isLogged: boolean
   isGone: boolean
+  /** Not a row: its key was sent. */
+  readonly isMark: boolean
 }
 
 /** Opens the store: reads all that is held back. */
@@ -79,6 +85,7 @@ class MemorySuppressStore<K, V> implements SuppressStore<K, V> {
   readonly #keyOutput = new ByteWriter()
   readonly #output = new ByteWriter()
   #typicalBytes = 64
+  #marks = 0
 
   constructor({ definition, number }: StoreOptions<SuppressStoreDefinition>) {
     this.name = definition.name
@@ -89,7 +96,7 @@ class MemorySuppressStore<K, V> implements SuppressStore<K, V> {
   }
 
   get heldKeys(): number {
-    return this.#table.size
+    return this.#table.size - this.#marks
   }
 
   get firstTime(): number {
@@ -97,14 +104,11 @@ class MemorySuppressStore<K, V> implements SuppressStore<K, V> {
   }
 
   hold(time: number, row: HeldRow<K, V>): void {
-    const { key, value, timestamp, headers } = row
-    const order = this.#orderOf(key)
+    const { value, timestamp, headers } = row
+    const order = this.#orderOf(row.key)
     let entry = this.#table.get(order)
     if (entry === undefined) {
-      const isLogged = this.#removed.delete(order)
-      const held = { key, time, order, value, timestamp, headers }
-      entry = { ...held, size: 0, isLogged, isGone: false }
-      this.#insert(entry)
+      entry = this.#add(time, order, row, false)
     } else {
       entry.value = value
       entry.timestamp = timestamp
@@ -114,11 +118,20 @@ class MemorySuppressStore<K, V> implements SuppressStore<K, V> {
     if (this.#definition.countsBytes) this.#measure(entry)
   }
 
+  mark(time: number, key: K, timestamp: number): void {
+    const row = { key, value: null, timestamp, headers: NO_HEADERS }
+    this.#dirty.add(this.#add(time, this.#orderOf(key), row, true))
+  }
+
+  isMarked(key: K): boolean {
+    return this.#marks > 0 && this.#table.get(this.#orderOf(key))?.isMark === true
+  }
+
   take(): HeldRow<K, V> | null {
     const entry = this.#first()
     if (entry === null) return null
     this.#remove(entry)
-    return entry
+    return entry.isMark ? null : entry
   }
 
   bufferedBytes(): number {
@@ -197,7 +210,17 @@ class MemorySuppressStore<K, V> implements SuppressStore<K, V> {
     return output.bytes.latin1Slice(0, output.end)
   }
 
+  #add(time: number, order: string, row: HeldRow<K, V>, isMark: boolean): Entry<K, V> {
+    const { key, value, timestamp, headers } = row
+    const isLogged = this.#removed.delete(order)
+    const held = { key, time, order, value, timestamp, headers, isMark }
+    const entry = { ...held, size: 0, isLogged, isGone: false }
+    this.#insert(entry)
+    return entry
+  }
+
   #insert(entry: Entry<K, V>): void {
+    if (entry.isMark) this.#marks++
     this.#table.set(entry.order, entry)
     push(this.#heap, entry)
   }
@@ -216,6 +239,7 @@ class MemorySuppressStore<K, V> implements SuppressStore<K, V> {
 
   #forget(entry: Entry<K, V>): void {
     entry.isGone = true
+    if (entry.isMark) this.#marks--
     this.#table.delete(entry.order)
     this.heldBytes -= entry.size
   }
@@ -235,7 +259,7 @@ class MemorySuppressStore<K, V> implements SuppressStore<K, V> {
   #writeRow(entry: Entry<K, V>, output: ByteWriter): void {
     const { time, value: held, headers } = entry
     output.writeInt64(time)
-    output.writeUint8(held === null ? 0 : 1)
+    output.writeUint8(entry.isMark ? IS_MARK : held === null ? DELETES : HAS_VALUE)
     output.writeInt32(headers.length)
     for (const { key, value } of headers) {
       const name = Buffer.from(key)
@@ -269,15 +293,16 @@ class MemorySuppressStore<K, V> implements SuppressStore<K, V> {
       key: this.#keySerde.read(key, 0, key.length),
       order: key.latin1Slice(0, key.length),
       time: readTimestamp(row),
-      value: row[8] === 0 ? null : this.#valueSerde.read(row, at, row.length),
+      value: row[8] === HAS_VALUE ? this.#valueSerde.read(row, at, row.length) : null,
       timestamp,
       headers: headers.length === 0 ? NO_HEADERS : headers,
       size: 0,
       isLogged: true,
       isGone: false,
+      isMark: row[8] === IS_MARK,
     }
     this.#insert(entry)
-    if (this.#definition.countsBytes) this.#measure(entry)
+    if (this.#definition.countsBytes && !entry.isMark) this.#measure(entry)
   }
 }
 
