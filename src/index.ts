@@ -80,8 +80,10 @@ export { type SessionMergeOption, SessionWindowedKStream } from './dsl/session-w
 export type { StoreOptions, WindowStoreOptions } from './dsl/store-options.ts'
 export {
   keyValueStore,
+  type ProcessorSessionStoreOptions,
   type ProcessorStoreOptions,
   type ProcessorWindowStoreOptions,
+  sessionStore,
   windowStore,
 } from './dsl/stores.ts'
 export type {
@@ -135,7 +137,6 @@ export {
 } from './errors.ts'
 export { type AsyncAttempt, AsyncTimeoutError } from './operators/async-call.ts'
 export type { Emission } from './operators/emission.ts'
-export type { WithMetadata } from './operators/with-metadata.ts'
 export type { ByteWriter } from './record/byte-writer.ts'
 export type { Compression } from './record/compression.ts'
 export type { RecordHeader, RecordHeaders, StreamRecord } from './record/record.ts'
@@ -172,6 +173,8 @@ export { Streams, type StreamsState } from './runtime/streams.ts'
 export type {
   KeyValueStore,
   Row,
+  Session,
+  SessionStore,
   StateStore,
   StorageKind,
   StoreDefinition,

@@ -6,6 +6,7 @@ import { type Duration, milliseconds } from '../duration.ts'
 import type { Serde } from '../record/serde.ts'
 import type {
   KeyValueStore,
+  SessionStore,
   StateStore,
   StorageKind,
   TypedStore,
@@ -35,6 +36,16 @@ export interface ProcessorWindowStoreOptions<K, V> extends ProcessorStoreOptions
   /** How long after its start a window is kept; at least the size. */
   readonly retention: Duration
 }
+
+/** A store of sessions. */
+export interface ProcessorSessionStoreOptions<K, V> extends ProcessorStoreOptions<K, V> {
+  /** How long after its end a session is kept. */
+  readonly retention: Duration
+}
+
+/** Sessions of a key lie in so many lists at most, each written whole when one of them changes. */
+const SESSION_BUCKETS = 32
+const SESSION_BUCKET_MIN_MS = 1_000
 
 const STORE_OPTIONS = ['name', 'key', 'value', 'storage', 'changelog']
 
@@ -92,6 +103,35 @@ export function windowStore<K, V>(
     keepsBefore: false,
     retentionMs,
     windowSizeMs,
+  })
+}
+
+/**
+ * Defines a store of sessions for processors: a value for each key, start and end.
+ *
+ * @returns the definition, for `builder.addStateStore`, for a processor's `stores` and for
+ * `context.store(definition)`, which knows its types
+ * @throws TypeError or RangeError naming the option that is wrong
+ * @see org.apache.kafka.streams.state.Stores#sessionStoreBuilder
+ * @example
+ * ```ts
+ * const visits = sessionStore({ name: 'visits', key: text, value: int64, retention: '1d' })
+ * clicks.process({ stores: [visits], create: () => ({ process(click) {} }) })
+ * ```
+ */
+export function sessionStore<K, V>(
+  options: ProcessorSessionStoreOptions<K, V>,
+): TypedStore<SessionStore<K, V>> {
+  const call = 'sessionStore(...)'
+  const basics = processorStore(options, call, ['retention'])
+  const retentionMs = positiveMs(options.retention, `retention of ${call}`)
+  const bucketMs = Math.max(SESSION_BUCKET_MIN_MS, Math.ceil(retentionMs / SESSION_BUCKETS))
+  return define<SessionStore<K, V>>({
+    kind: 'session',
+    ...basics,
+    keepsBefore: false,
+    retentionMs,
+    bucketMs,
   })
 }
 

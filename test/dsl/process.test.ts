@@ -7,6 +7,7 @@ import {
   type ProcessorContext,
   type StreamRecord,
   StreamsBuilder,
+  sessionStore,
   type Topology,
   text,
   type WindowStore,
@@ -264,6 +265,29 @@ describe('stores of processors', () => {
       [0, '1'],
       [10, '15'],
     ])
+  })
+
+  test('keep sessions', async () => {
+    const visits = sessionStore({ name: 'visits', ...serdes, retention: '1h' })
+    const found: unknown[] = []
+    const driver = await open(
+      topologyOf((builder) => {
+        const create = processor(async ({ key, value, timestamp }, context) => {
+          const store = context.store(visits)
+          const near = await store.find(key, timestamp - 10, timestamp + 10)
+          found.push(near.map(({ start, end, value: kept }) => `${start}-${end} ${kept}`))
+          const start = near[0]?.start ?? timestamp
+          await store.put(key, { start, end: timestamp, value }, near)
+        })
+        builder.stream('in', serdes).process({ create, stores: [visits] })
+      }),
+    )
+    const input = driver.input('in', serdes)
+    for (const timestamp of [1, 8, 30, 35]) {
+      await input.pipe({ key: 'a', value: `v${timestamp}`, timestamp })
+      await driver.restart()
+    }
+    expect(found).toEqual([[], ['1-1 v1'], [], ['30-30 v30']])
   })
 
   test('that a processor is not connected to are out of its reach', async () => {
