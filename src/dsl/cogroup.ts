@@ -34,11 +34,9 @@ export interface GroupedInput<K, V> {
   readonly input: () => Place<K, V>
 }
 
-type Aggregator<K, A> = (key: K, value: unknown, aggregate: A) => A
-
 interface CogroupInput<K, A> {
   readonly open: () => Place<K, unknown>
-  readonly aggregator: Aggregator<K, A>
+  aggregator(key: K, value: unknown, aggregate: A): A
 }
 
 /** Options of a cogrouped aggregation in windows; results of one window come from several inputs. */
@@ -92,7 +90,10 @@ export class CogroupedKStream<K, A> {
       )
     }
     checkFunction(aggregator, 'cogroup(...)', 'aggregator', '(key, value, sum) => sum + value')
-    const added = { open: grouped.input, aggregator: aggregator as unknown as Aggregator<K, A> }
+    const added = {
+      open: grouped.input,
+      aggregator: aggregator as CogroupInput<K, A>['aggregator'],
+    }
     return new CogroupedKStream([...this.#inputs, added])
   }
 

@@ -11,7 +11,6 @@
 import * as waiting from '../operators/async.ts'
 import type { AsyncAttempt } from '../operators/async-call.ts'
 import * as operators from '../operators/transform.ts'
-import { type WithMetadata, withMetadata } from '../operators/with-metadata.ts'
 import type { PromiseOrValue, StreamRecord } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
 import type { Partitioner, SinkNode } from '../topology/topology.ts'
@@ -430,22 +429,6 @@ export class KStream<K, V, Has extends StreamTraits = never> {
     options?: ProcessOptions,
   ): KStream<K, VOut, Exclude<Has, 'value'>> {
     return new KStream(addProcess(this.place, processor, this.#process('processValues', options)))
-  }
-
-  /**
-   * Puts timestamp, headers, topic, partition and offset of each record beside its value, for
-   * functions below that want them. Only this stream pays for it.
-   *
-   * @example
-   * ```ts
-   * hits.withMetadata().mapValues(({ value, metadata }) => ({ ...value, offset: metadata?.offset }))
-   * ```
-   */
-  withMetadata(options?: NameOptions): KStream<K, WithMetadata<V>, Exclude<Has, 'value'>> {
-    checkOptions(options, this.#call('withMetadata'), ['name'])
-    const create = withMetadata<K, V>()
-    const step = { verb: 'withMetadata', name: options?.name, create }
-    return new KStream(extend(this.place, { ...step, keepsKey: true, keepsValue: false }))
   }
 
   #process(verb: ProcessStep['verb'], options: ProcessOptions | undefined): ProcessStep {

@@ -8,12 +8,13 @@
  * - A verb changes no table: it adds to the program and gives a new table.
  * - Functions of a row only take the row first, `(row, key)`; all others `(key, row)`.
  */
+import type { Duration } from '../duration.ts'
 import type { RowSelector } from '../operators/table-group.ts'
 import type { RowStep } from '../operators/table-rows.ts'
 import { changesToStream, tableSource } from '../operators/table-source.ts'
 import { versionedTableSource } from '../operators/versioned-source.ts'
-import type { Serde } from '../record/serde.ts'
 import { checkOptions } from './arguments.ts'
+import { addExpiringTable, timeToLive } from './expiring-table.ts'
 import { type ForeignKeyOptions, joinByForeignKey, namesForeignKey } from './foreign-key-join.ts'
 import { extend, type Place, type StoreDraft } from './graph.ts'
 import { checkOther } from './joins.ts'
@@ -431,6 +432,7 @@ export interface TablePlan {
   readonly name: string
   readonly lineage: string
   readonly store: TableStoreOptions
+  readonly ttl?: Duration | undefined
   readonly call: string
 }
 
@@ -439,6 +441,15 @@ export function addTable<K, V>(place: Place<K, V>, plan: TablePlan): KTable<K, V
   const { graph } = place
   const { name } = plan
   const rows = addRows(place, plan)
+  const ttlMs = timeToLive(plan.ttl, plan.store.history !== undefined, plan.call)
+  const table = new KTable<K, V, 'key' | 'value'>(
+    { ...place, node: name, lineage: plan.lineage },
+    rows,
+  )
+  if (ttlMs !== undefined) {
+    addExpiringTable(place, rows, { name, ttlMs, call: plan.call })
+    return table
+  }
   graph.addTableProcessor(name, place.node, rows, {
     create: ({ store, kept, keepsBefore }) =>
       plan.store.history === undefined
@@ -446,5 +457,5 @@ export function addTable<K, V>(place: Place<K, V>, plan: TablePlan): KTable<K, V
         : versionedTableSource(store),
     keepsKey: true,
   })
-  return new KTable({ ...place, node: name, lineage: plan.lineage }, rows)
+  return table
 }

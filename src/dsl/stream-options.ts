@@ -3,6 +3,7 @@
  * say when they are required.
  */
 import type { Partitioner } from '../topology/topology.ts'
+import type { TimeToLiveOption } from './expiring-table.ts'
 import type { TableStoreOptions } from './versioned.ts'
 
 /** Options of `to`, serdes aside. */
@@ -31,7 +32,7 @@ export interface GroupOptions {
 }
 
 /** Options of `toTable`, serdes aside. */
-export interface ToTableOptions {
+export interface ToTableOptions extends TimeToLiveOption {
   /** Name of the operator. Default: its lineage. */
   readonly name?: string | undefined
   /** The store of the rows, by name or with more. Default: kept when looked up, named by lineage. */
