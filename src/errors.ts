@@ -48,6 +48,8 @@ export const ERROR_CODES = [
   'timestamp-invalid',
   'suppress-buffer-full',
   'streams-state-invalid',
+  // edges
+  'observable-buffer-full',
 ] as const
 
 /** A code of `docs/errors.md`. */

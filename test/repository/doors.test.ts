@@ -25,7 +25,13 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   'node:timers/promises': [],
   'node:child_process': [],
   'node:worker_threads': [],
-  rxjs: [],
+  rxjs: [
+    'rxjs/credits.ts',
+    'rxjs/from-table.ts',
+    'rxjs/from-topic.ts',
+    'rxjs/state-of.ts',
+    'rxjs/to-topic.ts',
+  ],
 }
 
 /** Modules without effect on the outside; any file may use them. */
