@@ -102,7 +102,7 @@ class Defective implements Processor {
   }
 
   process(record: StreamRecord<unknown, unknown>): PromiseOrValue<void> {
-    if (record.key !== null && record.value !== null) this.#observe(record)
+    if (record.key !== null) this.#observe(record)
     return this.#processor.process(record)
   }
 
@@ -118,7 +118,7 @@ class Defective implements Processor {
     this.#processor.close?.()
   }
 
-  #observe({ key, timestamp }: AnyRecord): void {
+  #observe({ key, value, timestamp }: AnyRecord): void {
     const { windows } = this.#aggregation
     const size = Number(windows.sizeMs)
     if (windows.type !== 'sliding') {
@@ -126,11 +126,16 @@ class Defective implements Processor {
       this.#wrote(Math.floor(timestamp / advance) * advance)
       return
     }
+    if (value === null) return
     this.#wrote(Math.max(0, timestamp - size))
     const times = this.#times.get(key as Key) ?? new Set()
     this.#times.set(key as Key, times)
-    const before = Math.max(...[...times].filter((time) => time < timestamp))
-    this.#twice = !times.has(timestamp) && before === timestamp - size - 1 ? before + 1 : -1
+    const before = [...times].filter((time) => time < timestamp).sort((a, b) => b - a)
+    const [last = -1, lastButOne = -1] = before
+    // The one before is found by a window that another record of the difference before it began.
+    const isFound = lastButOne >= 0 && last - lastButOne <= size
+    const isNext = last >= 0 && timestamp === last + size + 1
+    this.#twice = isFound && isNext && !times.has(timestamp) ? last + 1 : -1
     times.add(timestamp)
   }
 

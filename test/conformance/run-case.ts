@@ -42,6 +42,8 @@ export type Verdict =
       /** What ended our run, when something did. */
       readonly error?: string | undefined
     }
+  /** It differs, and with Kafka Streams' defects on purpose it would not: see kafka-defects.ts. */
+  | { readonly outcome: 'defect'; readonly differences: readonly Difference[] }
   | { readonly outcome: 'unsupported' | 'not-comparable'; readonly reason: string }
 
 /** How a case is run; the answer must not depend on it. */
@@ -66,6 +68,7 @@ export async function checkPair(pair: Pair, options: RunOptions = {}): Promise<V
   if (answer.tieSensitive === true) {
     return { outcome: 'not-comparable', reason: 'depends on the choice between equal timestamps' }
   }
+  const exempt = answer.storeSensitive ?? []
   let actual: OwnAnswer
   try {
     const topics = new Set(answer.output.map(({ topic }) => topic))
@@ -74,9 +77,22 @@ export async function checkPair(pair: Pair, options: RunOptions = {}): Promise<V
     if (!(error instanceof Unsupported)) throw error
     return { outcome: 'unsupported', reason: error.message }
   }
-  const differences = differencesOf(answer, actual, answer.storeSensitive ?? [])
+  const differences = differencesOf(answer, actual, exempt)
   if (differences.length === 0) return { outcome: 'same' }
+  if (options.withDefects !== true && (await isDefect(pair, actual, exempt))) {
+    return { outcome: 'defect', differences }
+  }
   return { outcome: 'different', differences, error: actual.error }
+}
+
+/** True when a run with the defects gives Kafka Streams' answer, and a straight one without gives ours. */
+async function isDefect(pair: Pair, ours: Answer, exempt: readonly string[]): Promise<boolean> {
+  const { answer } = pair
+  const topics = new Set(answer.output.map(({ topic }) => topic))
+  const defective = await runCase(pair.case, topics, { withDefects: true })
+  if (differencesOf(answer, defective, exempt).length > 0) return false
+  const straight = await runCase(pair.case, topics)
+  return differencesOf({ ...straight, error: null }, ours, exempt).length === 0
 }
 
 /** A case's answer. `topics` are there before it starts, for sinks that choose their topic. */
