@@ -22,6 +22,7 @@ import { KGroupedTable } from './k-grouped-table.ts'
 import type { KStream } from './k-stream.ts'
 import type {
   OptionalKey,
+  OptionalValue,
   OptionsArgument,
   Present,
   RequiredKey,
@@ -217,11 +218,25 @@ export class KTable<K, V, Has extends TableTraits = never> {
    * users.groupBy((id, user) => [user.city, id]).count({ store: 'users-per-city' })
    * ```
    */
+  groupBy<KOut extends string | null, VOut extends string | null>(
+    selector: (key: K, row: Present<V>) => readonly [KOut, VOut] | null,
+    options?: GroupOptions & OptionalKey<KOut> & OptionalValue<VOut>,
+  ): KGroupedTable<Present<KOut>, Present<VOut>>
+  groupBy<KOut extends string | null, VOut>(
+    selector: (key: K, row: Present<V>) => readonly [KOut, VOut] | null,
+    options: GroupOptions & OptionalKey<KOut> & RequiredValue<NoInfer<VOut>>,
+  ): KGroupedTable<Present<KOut>, Present<VOut>>
+  groupBy<KOut, VOut extends string | null>(
+    selector: (key: K, row: Present<V>) => readonly [KOut, VOut] | null,
+    options: GroupOptions & RequiredKey<NoInfer<KOut>> & OptionalValue<VOut>,
+  ): KGroupedTable<Present<KOut>, Present<VOut>>
   groupBy<KOut, VOut>(
     selector: (key: K, row: Present<V>) => readonly [KOut, VOut] | null,
-    ...[options]: OptionsArgument<
-      GroupOptions & GroupKeyOption<KOut> & ValueOption<Present<VOut>, never>
-    >
+    options: GroupOptions & RequiredKey<NoInfer<KOut>> & RequiredValue<NoInfer<VOut>>,
+  ): KGroupedTable<Present<KOut>, Present<VOut>>
+  groupBy<KOut, VOut>(
+    selector: (key: K, row: Present<V>) => readonly [KOut, VOut] | null,
+    options?: GroupOptions & SerdeOptions<KOut, VOut>,
   ): KGroupedTable<Present<KOut>, Present<VOut>> {
     type Row = Present<VOut>
     const grouping = regroupTable<K, V, Present<KOut>, Row>(this, {
@@ -414,11 +429,6 @@ type Joiner<R> = (...values: never[]) => R
 
 /** Options of `filter`: rows can be kept where their serde is known. */
 export type FilterOptions<Has> = 'value' extends Has ? TableStepOptions : NameOptions
-
-/** Option `key` of `groupBy`, required unless the new key is text. */
-export type GroupKeyOption<K> = [Present<K>] extends [string]
-  ? OptionalKey<Present<K>>
-  : RequiredKey<Present<K>>
 
 const PREDICATE = {
   argument: 'predicate',

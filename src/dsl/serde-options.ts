@@ -36,7 +36,7 @@ export interface RequiredKey<K> {
   readonly key: Serde<K>
 }
 
-interface OptionalValue<V> {
+export interface OptionalValue<V> {
   /** Serde of the value. Default: the stream's, where it is known; text for strings. */
   readonly value?: Serde<V> | undefined
 }
