@@ -27,7 +27,12 @@ import {
   storeBasics,
   type WindowStoreOptions,
 } from './store-options.ts'
-import type { AlignedWindows, SessionWindows, SlidingWindows } from './windows.ts'
+import {
+  type AlignedWindows,
+  type SessionWindows,
+  type SlidingWindows,
+  UNLIMITED_END,
+} from './windows.ts'
 
 /** Options of every aggregation. */
 export interface AggregationOptions<Store = StoreOptions, Emit = Exclude<Emission, 'close'>> {
@@ -150,7 +155,7 @@ export function addWindowAggregation<K, V, A>(
 ): TablePlace<Windowed<K>, A> {
   if ('differenceMs' in windows) return addSlidingAggregation(place, windows, plan)
   const { basics, emit, idleMs, name, lineage, value, store } = prepare(place, plan, true)
-  if (emit === 'close' && 'windowsFor' in windows) throw neverCloses(plan.call)
+  if (emit === 'close' && windows.sizeMs === UNLIMITED_END) throw neverCloses(plan.call)
   const { sizeMs, graceMs } = windows
   const keySerde = place.key as Serde<K>
   const rows = place.graph.addStore({
@@ -256,7 +261,7 @@ function sessionBucketMs({ gapMs, graceMs }: SessionWindows, retentionMs: number
 
 function neverCloses(call: string): TypeError {
   return new TypeError(
-    `option emit of ${call} is 'close', which unlimited and custom windows do not have; pass 'updates' or 'commit'`,
+    `option emit of ${call} is 'close', but an unlimited window never closes; pass 'updates' or 'commit'`,
   )
 }
 

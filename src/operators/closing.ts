@@ -73,6 +73,11 @@ export class Closing {
     return this.#advance(headers)
   }
 
+  /** A window that ends then has rows to send; for windows whose ends `nextEnd` does not know. */
+  expect(end: number): void {
+    if (end < this.#next) this.#next = end
+  }
+
   /** Time moved without a record that came here. */
   timeMoved(): PromiseOrValue<void> {
     return this.#advance(NO_HEADERS)

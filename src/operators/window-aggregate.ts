@@ -14,7 +14,12 @@
  *
  * Follows KStreamWindowAggregate: a null key is dropped, a null value is folded.
  */
-import { NO_HEADERS, type PromiseOrValue, type StreamRecord } from '../record/record.ts'
+import {
+  NO_HEADERS,
+  type PromiseOrValue,
+  type RecordHeaders,
+  type StreamRecord,
+} from '../record/record.ts'
 import { inOrder } from '../record/when.ts'
 import type { Windowed } from '../record/windowed.ts'
 import type { Row, WindowStore } from '../state/store.ts'
@@ -83,6 +88,11 @@ export function windowEnd(start: number, windows: TimeWindows | CustomWindows): 
   )
 }
 
+/** The first end after `closed` of windows of one size. */
+function nextWindowEnd(closed: number, { sizeMs, advanceMs }: TimeWindows): number {
+  return (Math.floor((closed - sizeMs) / advanceMs) + 1) * advanceMs + sizeMs
+}
+
 /** A new window aggregate processor for each task. */
 export function windowAggregate<K, V, A>(
   options: WindowAggregateOptions<K, V, A>,
@@ -114,18 +124,37 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
     this.#store = context.store(this.#options.store)
     this.#time = context.observedTime()
     if (this.#options.emit !== 'close') return
-    if ('windowsFor' in this.#windows) return
-    const { sizeMs, advanceMs, graceMs } = this.#windows
+    const windows = this.#windows
+    const { sizeMs, graceMs } = windows
     this.#closing = new Closing({
       context,
       time: this.#time,
       idleMs: this.#options.idleMs,
       delayMs: graceMs,
       lagMs: 0,
-      nextEnd: (closed) => (Math.floor((closed - sizeMs) / advanceMs) + 1) * advanceMs + sizeMs,
+      nextEnd: (closed) =>
+        'windowsFor' in windows ? Number.POSITIVE_INFINITY : nextWindowEnd(closed, windows),
       send: (after, upTo, headers) =>
-        sendWindows({ context, store: this.#store, sizeMs, headers }, after, upTo),
+        'windowsFor' in windows
+          ? this.#sendCustom(after, upTo, headers)
+          : sendWindows({ context, store: this.#store, sizeMs, headers }, after, upTo),
     })
+  }
+
+  /** Sends the rows of custom windows with `after < end <= upTo`; the open ones are expected. */
+  #sendCustom(after: number, upTo: number, headers: RecordHeaders): PromiseOrValue<void> {
+    return this.#store.visitWindows(
+      after - this.#windows.sizeMs + 1,
+      this.#time.max,
+      (key, start, row, timestamp) => {
+        const end = this.#endOf(start)
+        if (end > upTo) return this.#closing?.expect(end)
+        if (end <= after) return
+        const value = { before: null, after: row }
+        return this.#context.forward({ key: { key, start, end }, value, timestamp, headers })
+      },
+      this.#copies,
+    )
   }
 
   process(record: StreamRecord<K, V>): PromiseOrValue<void> {
@@ -142,6 +171,7 @@ class WindowAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A>
     if ('windowsFor' in windows) {
       return inOrder(customWindowsFor(record.timestamp, windows), (window) => {
         this.#lastWindow = window
+        this.#closing?.expect(window.end)
         return this.#foldOne(record, window.start, window.end)
       })
     }

@@ -193,7 +193,7 @@ const cases: [string, () => unknown, Error][] = [
     'an unlimited window to wait for the end of',
     () => lines().groupByKey().windowedBy(unlimited()).count({ emit: 'close' }),
     new TypeError(
-      `option emit of count(...) on 'lines' is 'close', which unlimited and custom windows do not have; pass 'updates' or 'commit'`,
+      `option emit of count(...) on 'lines' is 'close', but an unlimited window never closes; pass 'updates' or 'commit'`,
     ),
   ],
   [

@@ -42,6 +42,29 @@ for (const emit of ['updates', 'commit'] as const) {
   })
 }
 
+semanticCase("windows of several lengths are sent when they close, emit 'close'", {
+  program(builder) {
+    builder
+      .stream('in', { key: nullable(text), value: nullable(text) })
+      .groupByKey()
+      .windowedBy(uneven)
+      .count({ emit: 'close', store: 'counts' })
+      .toStream()
+      .to('out')
+  },
+  lines: `
+    in a:x@9        =>  nothing
+    in a:x@10       =>  nothing
+    in a:x@15 {h=1}  =>  out a[0,10):1@9 {h=1}
+    in a:x@39       =>  nothing
+    in a:x@41       =>  nothing
+    in a:x@44       =>  nothing
+    in a:x@45       =>  out a[10,40):3@39
+    in a:x@40       =>  nothing
+    in a:x@300      =>  out a[40,50):4@45
+  `,
+})
+
 semanticCase('an unlimited window takes every record from its start on', {
   program(builder) {
     builder
