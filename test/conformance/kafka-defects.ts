@@ -8,6 +8,11 @@
  *   that closed it may already have expired it.
  * - Rows sent twice: a record that comes exactly difference + 1 after the one before it is in a window
  *   that is written once as the right one of that record and once as its own left one.
+ * - Windows sent again: a change of a window that a suppression has sent already is sent too.
+ *   Where both are closed already, the record is counted as dropped twice.
+ * - A session of one moment counted again: for the second record of a time the row before is missing.
+ * - Two final rows: a window whose end is inclusive takes a record at the very time of its closing, when
+ *   suppression has sent it, and sends it again.
  */
 import type { PromiseOrValue, StreamRecord } from '../../src/record/record.ts'
 import type { Processor, ProcessorContext } from '../../src/topology/processor.ts'
@@ -34,8 +39,16 @@ export function withDefects({ program }: Case, topology: Topology): ProgramWithD
   const aggregations = new Map(
     aggregationsOf(program, topology).map((aggregation) => [aggregation.store, aggregation]),
   )
+  const suppressing = new Set(
+    topology.stores.filter(({ kind }) => kind === 'suppress').map(({ name }) => name),
+  )
+  const suppressions = new Set(
+    topology.stores.filter(({ kind }) => kind === 'suppress').map(({ name }) => name),
+  )
   const nodes = topology.nodes.map((node) => {
     if (node.kind !== 'processor') return node
+    if (node.stores.some((name) => suppressions.has(name))) return forgetful(node)
+    if (node.stores.some((name) => suppressing.has(name))) return sendingAgain(node)
     const aggregation = node.stores.map((name) => aggregations.get(name)).find(Boolean)
     return aggregation === undefined ? node : defective(node, aggregation)
   })
@@ -43,7 +56,7 @@ export function withDefects({ program }: Case, topology: Topology): ProgramWithD
     topology: { ...topology, nodes },
     visible(store, rows) {
       const aggregation = aggregations.get(store)
-      if (aggregation?.isOnClose !== true) return rows
+      if (aggregation?.isOnClose !== true || aggregation.windows.type === 'session') return rows
       return rows.filter(([key]) => !isExpired((key as WindowedKey).start, aggregation))
     },
   }
@@ -64,7 +77,7 @@ function aggregationsOf(program: readonly Step[], topology: Topology): Aggregati
     const retentionMs = Number(step.retentionMs ?? retentionOf(windows))
     found.push({ windows, isOnClose, store, retentionMs, maxStart: Number.NEGATIVE_INFINITY })
   }
-  return found.filter(({ windows }) => windows.type !== 'session')
+  return found
 }
 
 const STORE_KINDS = ['window', 'sliding', 'session']
@@ -81,8 +94,82 @@ function defective(node: ProcessorNode, aggregation: Aggregation): ProcessorNode
   return { ...node, create: () => new Defective(node.create(), aggregation) }
 }
 
+/** A suppression that sends what comes for a window it has sent. */
+function sendingAgain(node: ProcessorNode): ProcessorNode {
+  return { ...node, create: () => new SendingAgain(node.create()) }
+}
+
+/** A suppression that sends what it should leave out as late. */
+function forgetful(node: ProcessorNode): ProcessorNode {
+  return {
+    ...node,
+    create() {
+      const processor = node.create()
+      const init = processor.init?.bind(processor)
+      return Object.assign(processor, { init: (context: AnyContext) => init?.(sending(context)) })
+    },
+  }
+}
+
+function sending(context: AnyContext): AnyContext {
+  return new Proxy(context, {
+    get: (target, property) => {
+      if (property === 'drop') return (_reason: string, record: AnyRecord) => target.forward(record)
+      const value: unknown = Reflect.get(target, property, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
 type AnyContext = ProcessorContext<unknown, unknown>
+type Drop = Parameters<AnyContext['drop']>
 type AnyRecord = StreamRecord<unknown, unknown>
+
+class SendingAgain implements Processor {
+  readonly #processor: Processor
+  #context!: AnyContext
+  #again: AnyRecord | null = null
+
+  constructor(processor: Processor) {
+    this.#processor = processor
+  }
+
+  init(context: AnyContext): void {
+    this.#context = context
+    const watched = new Proxy(context, {
+      get: (target, property) => {
+        const value: unknown = Reflect.get(target, property, target)
+        if (typeof value !== 'function') return value
+        if (property !== 'drop') return value.bind(target)
+        return (_reason: unknown, record: AnyRecord) => {
+          this.#again = record
+        }
+      },
+    })
+    this.#processor.init?.(watched)
+  }
+
+  async process(record: AnyRecord): Promise<void> {
+    await this.#processor.process(record)
+    const again = this.#again
+    this.#again = null
+    if (again === null) return
+    const { after } = again.value as { after: Value }
+    await this.#context.forward({ ...again, value: { before: null, after } })
+  }
+
+  flush(): PromiseOrValue<void> {
+    return this.#processor.flush?.()
+  }
+
+  timeMoved(): PromiseOrValue<void> {
+    return this.#processor.timeMoved?.()
+  }
+
+  close(): void {
+    this.#processor.close?.()
+  }
+}
 
 class Defective implements Processor {
   readonly #processor: Processor
@@ -120,6 +207,7 @@ class Defective implements Processor {
 
   #observe({ key, value, timestamp }: AnyRecord): void {
     const { windows } = this.#aggregation
+    if (windows.type === 'session') return
     const size = Number(windows.sizeMs)
     if (windows.type !== 'sliding') {
       const advance = Number(windows.advanceMs ?? size)
@@ -145,8 +233,13 @@ class Defective implements Processor {
   }
 
   #forward(context: AnyContext, record: AnyRecord): PromiseOrValue<void> {
-    const { start } = record.key as WindowedKey
-    const { isOnClose } = this.#aggregation
+    const { start, end } = record.key as WindowedKey
+    const { isOnClose, windows } = this.#aggregation
+    if (windows.type === 'session') {
+      const { before, after } = record.value as { before: Value; after: Value }
+      const isMoment = !isOnClose && start === end && after !== null
+      return context.forward({ ...record, value: { before: isMoment ? null : before, after } })
+    }
     if (isOnClose) {
       return isExpired(start, this.#aggregation) ? undefined : context.forward(record)
     }
@@ -160,11 +253,17 @@ class Defective implements Processor {
       : context.forward(again)
   }
 
+  #drop(context: AnyContext, drop: Drop): void {
+    context.drop(...drop)
+    if (drop[2] === this.#twice) context.drop(...drop)
+  }
+
   /** The context as the processor sees it: what it sends and writes passes through here. */
   #watched(context: AnyContext): AnyContext {
     return new Proxy(context, {
       get: (target, property) => {
         if (property === 'forward') return (record: AnyRecord) => this.#forward(target, record)
+        if (property === 'drop') return (...drop: Drop) => this.#drop(target, drop)
         if (property === 'store') return (name: string) => this.#watchedStore(target.store(name))
         const value: unknown = Reflect.get(target, property, target)
         return typeof value === 'function' ? value.bind(target) : value
