@@ -24,7 +24,7 @@ import { subscriptionSend } from '../operators/foreign-key-join/subscription-sen
 import { nodeKeySerde, nodeSerde } from '../operators/foreign-key-join/subscriptions.ts'
 import { tableSource } from '../operators/table-source.ts'
 import type { Serde } from '../record/serde.ts'
-import { bytes } from '../record/serdes.ts'
+import { bytes, int32 } from '../record/serdes.ts'
 import type { Partitioner, SinkNode, SourceNode } from '../topology/topology.ts'
 import { checkFunction, checkOptions, checkSerde } from './arguments.ts'
 import type { Graph, Place, StoreDraft } from './graph.ts'
@@ -161,9 +161,29 @@ export function joinByForeignKey<K, V, F, O, R>(
     keepsBefore: false,
   })
 
+  const ending = isLeft
+    ? []
+    : [
+        graph.addStore({
+          kind: 'key-value',
+          ...storeBasics(graph, {}, `${name}-ending`, call),
+          storage: rows.definition.storage,
+          keySerde: serdes.key as Serde<unknown>,
+          valueSerde: int32 as Serde<unknown>,
+          keepsBefore: false,
+        }),
+      ]
+  const ofLeft = {
+    ...serdes,
+    foreignKey: options.foreignKey,
+    left: isLeft,
+    ending: ending[0]?.definition.name ?? null,
+  }
+
   // The nodes stand in the order of Kafka's: of a table joined with itself, the left side is first.
   graph.addProcessor(subscribe, [left.place.node], {
-    create: subscriptionSend({ ...serdes, foreignKey: options.foreignKey, left: isLeft }),
+    create: subscriptionSend(ofLeft),
+    stores: ending,
   })
   addPassage(graph, subscriptionTopic, {
     upstream: [subscribe],
@@ -193,8 +213,8 @@ export function joinByForeignKey<K, V, F, O, R>(
   })
   const joined = ofJoin('joined')
   graph.addProcessor(joined, [responseTopic.source], {
-    create: responseJoin({ ...serdes, rows: lefts.open, joiner, left: isLeft }),
-    stores: lefts.stores,
+    create: responseJoin({ ...ofLeft, rows: lefts.open, joiner }),
+    stores: [...lefts.stores, ...ending],
     keepsKey: true,
   })
   graph.addTableProcessor(name, joined, rows, {

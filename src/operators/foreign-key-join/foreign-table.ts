@@ -46,11 +46,13 @@ export function foreignTable<F, O>(
         // KIP-914: what changed in the past only does not change what is joined.
         if (value.outOfOrder === true) return context.drop('late', record)
         const { after } = value
-        // The row is written once, for all who are told.
+        // The row, or the key of what is gone, is written once, for all who are told.
         let row: Buffer | null = null
+        let missing: Buffer | null = null
         return subscriptions.visit(textOf(key), (primaryKey, partition, hash) => {
           if (after !== null) row ??= bytesOf(options.otherValue, after, values)
-          const response = { hash, row, partition }
+          else missing ??= bytesOf(options.otherKey, key, values)
+          const response = { hash, row, missing, ends: false, partition }
           return context.forward({ key: primaryKey, value: response, timestamp, headers })
         })
       },

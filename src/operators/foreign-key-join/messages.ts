@@ -3,10 +3,11 @@
  * to the right side, a response comes back by primary key to the left.
  *
  *   subscription   instruction (1), flags (1), left partition (4), [hash (16)], primary key
- *   response       flags (1), [hash (16)], [right row]
+ *   response       flags (1), [hash (16)], right row or foreign key
  *
  *   flags          1: a hash follows; it does not when the left row was deleted
- *                  2: a right row follows
+ *                  2: a right row follows; else the foreign key that has none
+ *                  4: it answers a left row that went
  *
  * Invariant: primary keys pass the right side as bytes; only the left side knows what they mean.
  *
@@ -40,6 +41,10 @@ export interface Subscription {
 export interface OutgoingResponse {
   readonly hash: string | null
   readonly row: Buffer | null
+  /** The right row that is not there, by the bytes of its key. */
+  readonly missing: Buffer | null
+  /** True when the left row no longer names a right row. */
+  readonly ends: boolean
   /** Where it goes; not among its bytes. */
   readonly partition: number
 }
@@ -48,10 +53,15 @@ export interface OutgoingResponse {
 export interface Response<R> {
   readonly hash: string | null
   readonly row: R | null
+  /** The right row that is not there, by the bytes of its key. */
+  readonly missing: Buffer | null
+  /** True when the left row no longer names a right row. */
+  readonly ends: boolean
 }
 
 const HAS_HASH = 1
 const HAS_ROW = 2
+const ENDS = 4
 const SUBSCRIPTION_HEAD_BYTES = 6
 
 /** How subscriptions lie in their topic. */
@@ -87,16 +97,17 @@ export const subscriptionSerde: Serde<Subscription> = {
 export const outgoingResponseSerde: Serde<OutgoingResponse> = {
   name: 'response',
 
-  write({ hash, row }, output) {
-    output.writeUint8((hash === null ? 0 : HAS_HASH) | (row === null ? 0 : HAS_ROW))
-    if (hash !== null) writeHash(hash, output)
-    if (row !== null) output.writeBytes(row)
+  write(response, output) {
+    writeResponseHead(response, output)
+    const rest = response.row ?? response.missing
+    if (rest !== null) output.writeBytes(rest)
   },
 
   read(bytes, start, end) {
-    const { hash, rowAt } = readResponseHead(bytes, start, end)
-    const row = rowAt < 0 ? null : Buffer.from(bytes.subarray(rowAt, end))
-    return { hash, row, partition: -1 }
+    const { hash, ends, hasRow, restAt } = readResponseHead(bytes, start, end)
+    const rest = Buffer.from(bytes.subarray(restAt, end))
+    const [row, missing] = hasRow ? [rest, null] : [null, rest]
+    return { hash, row, missing, ends, partition: -1 }
   },
 }
 
@@ -105,31 +116,49 @@ export function responseSerde<R>(rows: Serde<R>): Serde<Response<R>> {
   return {
     name: `response(${rows.name})`,
 
-    write({ hash, row }, output) {
-      output.writeUint8((hash === null ? 0 : HAS_HASH) | (row === null ? 0 : HAS_ROW))
-      if (hash !== null) writeHash(hash, output)
-      if (row !== null) rows.write(row, output)
+    write(response, output) {
+      writeResponseHead(response, output)
+      if (response.row !== null) rows.write(response.row, output)
+      else if (response.missing !== null) output.writeBytes(response.missing)
     },
 
     read(bytes, start, end) {
-      const { hash, rowAt } = readResponseHead(bytes, start, end)
-      return { hash, row: rowAt < 0 ? null : rows.read(bytes, rowAt, end) }
+      const { hash, ends, hasRow, restAt } = readResponseHead(bytes, start, end)
+      return hasRow
+        ? { hash, row: rows.read(bytes, restAt, end), missing: null, ends }
+        : { hash, row: null, missing: Buffer.from(bytes.subarray(restAt, end)), ends }
     },
   }
 }
 
-/** The hash, and where the row begins; -1 when there is none. */
-function readResponseHead(
-  bytes: Buffer,
-  start: number,
-  end: number,
-): { readonly hash: string | null; readonly rowAt: number } {
+interface ResponseHead {
+  readonly hash: string | null
+  readonly ends: boolean
+  readonly hasRow: boolean
+  /** Where the row, or the foreign key, begins. */
+  readonly restAt: number
+}
+
+function writeResponseHead(
+  { hash, row, ends }: Pick<Response<unknown>, 'hash' | 'row' | 'ends'>,
+  output: ByteWriter,
+): void {
+  const flags = (hash === null ? 0 : HAS_HASH) | (row === null ? 0 : HAS_ROW) | (ends ? ENDS : 0)
+  output.writeUint8(flags)
+  if (hash !== null) writeHash(hash, output)
+}
+
+function readResponseHead(bytes: Buffer, start: number, end: number): ResponseHead {
   const flags = start < end ? (bytes[start] as number) : -1
   const hashEnd = (flags & HAS_HASH) === 0 ? start + 1 : start + 1 + HASH_BYTES
-  if (flags < 0 || flags > (HAS_HASH | HAS_ROW) || hashEnd > end) throw unreadable('a response')
+  if (flags < 0 || flags > (HAS_HASH | HAS_ROW | ENDS) || hashEnd > end) {
+    throw unreadable('a response')
+  }
   return {
     hash: hashEnd === start + 1 ? null : bytes.latin1Slice(start + 1, hashEnd),
-    rowAt: (flags & HAS_ROW) === 0 ? -1 : hashEnd,
+    ends: (flags & ENDS) !== 0,
+    hasRow: (flags & HAS_ROW) !== 0,
+    restAt: hashEnd,
   }
 }
 

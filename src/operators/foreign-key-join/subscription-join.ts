@@ -71,16 +71,12 @@ export function subscriptionJoin<F, O>(
       if (found === null && instruction === SUBSCRIBE) return
       const timestamp =
         found !== null && found.timestamp > record.timestamp ? found.timestamp : record.timestamp
-      const row =
-        found === null || instruction === DELETE_AND_RESPOND
-          ? null
-          : bytesOf(options.otherValue, found.value, values)
-      return context.forward({
-        key: primaryKey,
-        value: { hash, row, partition },
-        timestamp,
-        headers,
-      })
+      const ends = instruction === DELETE_AND_RESPOND
+      const row = found === null || ends ? null : bytesOf(options.otherValue, found.value, values)
+      const missing =
+        row === null && record.key !== null ? bytesOf(options.otherKey, record.key, values) : null
+      const value = { hash, row, missing, ends, partition }
+      return context.forward({ key: primaryKey, value, timestamp, headers })
     }
 
     return {

@@ -17,6 +17,7 @@ import { ByteWriter } from '../../record/byte-writer.ts'
 import type { PromiseOrValue, StreamRecord } from '../../record/record.ts'
 import type { Serde } from '../../record/serde.ts'
 import { when } from '../../record/when.ts'
+import type { KeyValueStore } from '../../state/store.ts'
 import type { Change, Processor, ProcessorContext } from '../../topology/processor.ts'
 import {
   bytesOf,
@@ -34,6 +35,8 @@ export interface SubscriptionSendOptions<K, V, F> {
   readonly key: Serde<K>
   readonly value: Serde<V>
   readonly otherKey: Serde<F>
+  /** Of an inner join, the store of left rows whose end is not yet answered. */
+  readonly ending: string | null
 }
 
 /** A new subscription send processor for each task. */
@@ -43,6 +46,7 @@ export function subscriptionSend<K, V, F>(
   const { foreignKey, left } = options
   return () => {
     let context: ProcessorContext<F | null, Subscription>
+    let ending: KeyValueStore<K, number> | null = null
     const keys = new ByteWriter()
     const values = new ByteWriter()
     const others = new ByteWriter()
@@ -81,21 +85,39 @@ export function subscriptionSend<K, V, F>(
       return context.forward({ key: other, value, timestamp, headers })
     }
 
-    /** Leaves the old right row, where there was one, and asks the new one, or none. */
+    /**
+     * Asks the right row, if there is one. When the result of an earlier row is still to be taken
+     * back, its response will be stale by now, so this one has to come in any case.
+     */
+    function ask(record: StreamRecord<K, Change<V>>, after: F | null): PromiseOrValue<void> {
+      if (ending === null) return send(record, after, SUBSCRIBE_AND_RESPOND)
+      const mark = ending.get(record.key)
+      if (mark === null) return send(record, after, SUBSCRIBE)
+      return when(mark, (found) =>
+        send(record, after, found === null ? SUBSCRIBE : SUBSCRIBE_AND_RESPOND),
+      )
+    }
+
+    /** Leaves the old right row and asks the new one, or none. */
     function move(
       record: StreamRecord<K, Change<V>>,
-      before: F | null,
+      before: F,
       after: F | null,
     ): PromiseOrValue<void> {
-      if (before === null) return send(record, after, left ? SUBSCRIBE_AND_RESPOND : SUBSCRIBE)
       return when(send(record, before, DELETE_SILENTLY), () =>
         send(record, after, SUBSCRIBE_AND_RESPOND),
       )
     }
 
+    function end(record: StreamRecord<K, Change<V>>, before: F): PromiseOrValue<void> {
+      ending?.put(record.key, 1, record.timestamp)
+      return send(record, before, DELETE_AND_RESPOND)
+    }
+
     return {
       init(processorContext) {
         context = processorContext
+        if (options.ending !== null) ending = context.store(options.ending)
       },
 
       process(record) {
@@ -105,12 +127,16 @@ export function subscriptionSend<K, V, F>(
         const before = keyOf(value.before, key)
         const after = keyOf(value.after, key)
         if (value.before === null && value.after === null) return
-        if (before !== null && after !== null && isSame(before, after)) {
-          return send(record, after, left ? SUBSCRIBE_AND_RESPOND : SUBSCRIBE)
+        if (before !== null && after !== null && isSame(before, after)) return ask(record, after)
+        if (left || after !== null) {
+          return before === null ? ask(record, after) : move(record, before, after)
         }
-        if (left || after !== null) return move(record, before, after)
         if (value.after !== null) context.drop('null-key', record)
-        if (before !== null) return send(record, before, DELETE_AND_RESPOND)
+        if (before !== null) return end(record, before)
+      },
+
+      prefetch(records) {
+        return ending?.prefetch(records.map(({ key }) => key))
       },
     }
   }
