@@ -118,8 +118,9 @@ export function joinStreams<K, V, O, R>(
   const [leftName, rightName] = [`${name}-left`, `${name}-right`]
   const keepsLeft = verb !== 'join'
   const keepsRight = verb === 'outerJoin'
-  const own = ownPartitions(left, { name: leftName, call, key, value, partitions })
-  const other = ownPartitions(right, { name: rightName, call, key, value: otherValue, partitions })
+  const shared = { call, key, partitions, keepsNullKeys: keepsLeft }
+  const own = ownPartitions(left, { name: leftName, value, ...shared })
+  const other = ownPartitions(right, { name: rightName, value: otherValue, ...shared })
   checkKeys(own.key, other.key, call)
   const topics = [...new Set([...own.topics, ...other.topics])]
   graph.addCoPartitioning(topics, call)
@@ -282,6 +283,7 @@ export function joinTable<K, V, T, R>(
         key: serdeFor(undefined, place.key, call, 'key'),
         value: serdeFor(undefined, place.value, call, 'value'),
         partitions: options?.partitions,
+        keepsNullKeys: left,
       })
     : place
   checkKeys(input.key, table.key, call)
@@ -342,6 +344,7 @@ function ownPartitions<K, V>(
     key: Serde<K>
     value: Serde<V>
     partitions: number | undefined
+    keepsNullKeys: boolean
   },
 ): Place<K, V> {
   return place.rekeyed ? repartitionThrough<K, V>(place, plan) : place

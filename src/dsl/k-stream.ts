@@ -756,7 +756,7 @@ export class KStream<K, V, Has extends StreamTraits = never> {
    * @see org.apache.kafka.streams.kstream.JoinWindows
    * @example
    * ```ts
-   * orders.outerJoin(payments, (order, payment) => ({ order, payment }), { within: '1h', grace: '5m' })
+   * impressions.outerJoin(clicks, (seen, click) => ({ seen, click }), { within: '1h', grace: '5m' })
    * ```
    */
   outerJoin<O, HasOther extends StreamTraits, R>(

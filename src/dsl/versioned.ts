@@ -72,7 +72,7 @@ export function addRows(
  * @example
  * ```ts
  * const prices = versionedStore({ name: 'prices', key: text, value: int64, history: '1h' })
- * builder.addStateStore(prices)
+ * orders.process({ stores: [prices], create: () => ({ process(order) {} }) })
  * ```
  */
 export function versionedStore<K, V>(
