@@ -68,6 +68,7 @@ export class Output {
   #identity: ProducerIdentity
   readonly #partitions = new Map<string, PartitionOutput[]>()
   readonly #open = new Set<PartitionOutput>()
+  readonly #batchBytesMax = new Map<string, number>()
   #sealed: SealedBatch[] = []
   #sealedBytes = 0
   #sending: Promise<void> | null = null
@@ -129,6 +130,17 @@ export class Output {
     if (writer.recordCount === 0) this.#open.add(output)
     else if (writer.size + recordBytes(key, value) > BATCH_BYTES) this.#seal(output)
     writer.append(timestamp, key, value, headers)
+  }
+
+  /** How large a batch a topic takes: its `max.message.bytes`. */
+  async batchBytesMax(topic: string): Promise<number> {
+    let bytes = this.#batchBytesMax.get(topic)
+    if (bytes === undefined) {
+      const config = await this.#client.admin.describeConfig(topic)
+      bytes = Number(config['max.message.bytes'] ?? Number.POSITIVE_INFINITY)
+      this.#batchBytesMax.set(topic, bytes)
+    }
+    return bytes
   }
 
   /** The offset after the last acknowledged record of that partition, -1 when none was written. */

@@ -34,6 +34,11 @@ export interface SinkSurroundings {
   readonly reusesValue: boolean
 }
 
+/** A record of more is in a batch of its own, and is compared with what its topic takes. */
+const LARGE_RECORD_BYTES = 64 * 1024
+/** More than a batch adds to the key and the value of its one record. */
+const BATCH_OVERHEAD_BYTES = 128
+
 /** Where the records of one topic go, by partition. */
 interface Target {
   readonly partitions: readonly PartitionOutput[]
@@ -139,9 +144,32 @@ export function sink(node: SinkNode, around: SinkSurroundings): Processor {
     key: ByteRange | null,
     record: StreamRecord<unknown, unknown>,
   ): PromiseOrValue<void> {
+    const value = valueBytes(record)
+    const size = lengthOf(key) + lengthOf(value)
+    if (size > LARGE_RECORD_BYTES) return sendLarge(target, partition, record, size)
     metrics.recordsProduced++
     const { timestamp, headers } = record
-    return output.send(target.partitions[partition]!, key, valueBytes(record), timestamp, headers)
+    return output.send(target.partitions[partition]!, key, value, timestamp, headers)
+  }
+
+  /** Refuses here what the log would refuse at the commit, with all that is in one batch with it. */
+  async function sendLarge(
+    target: Target,
+    partition: number,
+    record: StreamRecord<unknown, unknown>,
+    size: number,
+  ): Promise<void> {
+    const to = target.partitions[partition]!
+    const bytesMax = await output.batchBytesMax(to.topic)
+    if (size + BATCH_OVERHEAD_BYTES > bytesMax) {
+      throw new StreamsError(
+        'record-too-large',
+        `A record of ${size} bytes is larger than '${to.topic}' takes (${bytesMax}). Raise max.message.bytes of the topic`,
+      )
+    }
+    metrics.recordsProduced++
+    const { timestamp, headers } = record
+    await output.send(to, keyBytes(record), valueBytes(record), timestamp, headers)
   }
 
   return {
@@ -165,6 +193,10 @@ export function sink(node: SinkNode, around: SinkSurroundings): Processor {
       return inOrder(chosen, (partition) => sendTo(to, partition, keyBytes(record), record))
     },
   }
+}
+
+function lengthOf(range: ByteRange | null): number {
+  return range === null ? 0 : range.end - range.start
 }
 
 function emptyRange(): { bytes: Buffer; start: number; end: number } {

@@ -33,8 +33,11 @@ export interface TaskFailureOptions {
 const HANDLED_CODES: ReadonlySet<string> = new Set([
   'processing-failed',
   'serialization-failed',
+  'record-too-large',
   'topic-not-found',
 ])
+
+const PRODUCTION_CODES: ReadonlySet<string> = new Set(['serialization-failed', 'record-too-large'])
 
 export class TaskFailures {
   readonly #options: TaskFailureOptions
@@ -101,7 +104,7 @@ export class TaskFailures {
   #handledPlace(error: unknown, node: TaskNode): FailurePlace | null {
     if (!(error instanceof StreamsError) || !HANDLED_CODES.has(error.code)) return null
     if (error.place.node !== node.nodeName) return null
-    const isProduction = error.code === 'serialization-failed'
+    const isProduction = PRODUCTION_CODES.has(error.code)
     return this.#place(isProduction ? 'production' : 'processing', node.nodeName)
   }
 

@@ -297,6 +297,26 @@ describe('a value that cannot be written', () => {
     expect(dropped()).toEqual([['production', 'sink', 1]])
   })
 
+  test('is left out too when it is larger than the topic takes', async () => {
+    const topology = program((builder) => {
+      builder
+        .stream('in', serdes)
+        .mapValues((value) => value.repeat(value === 'large' ? 300_000 : 20_000))
+        .to('out', { value: text, name: 'sink' })
+    })
+    const { pipe, read, dropped } = await open(topology, { onProductionError: deadLetter('dead') })
+    await pipe('small', 'large', 'fine')
+    const lengths = (await read('out', text)).map((value) => value?.length)
+    expect(lengths).toEqual([100_000, 80_000])
+    expect(await read('dead', text)).toEqual(['large'])
+    expect(dropped()).toEqual([['production', 'sink', 1]])
+    const failing = await open(topology, {})
+    await expect(failing.pipe('large')).rejects.toMatchObject({
+      code: 'record-too-large',
+      place: { node: 'sink' },
+    })
+  })
+
   test('is nothing that the handler of functions is asked about', async () => {
     const { pipe } = await open(writing(), { onProcessingError: 'skip' })
     await expect(pipe('bad')).rejects.toMatchObject({ code: 'serialization-failed' })
