@@ -28,6 +28,12 @@ const FETCH_BYTES = 16 * 1024 * 1024
 const FETCH_WAIT_MS = 500
 /** With nothing to do, a commit comes this soon after the last one, so that results do not wait. */
 const IDLE_COMMIT_MS = 10
+/**
+ * A turn in which records have to wait (for rows, for calls of users) ends after this, or after a
+ * commit interval that is longer: a transaction must not outlive its timeout of a minute, however
+ * slow a call is. What is in flight is drained by the commit, so ends should not be frequent.
+ */
+const TURN_MS = 1000
 /** Share of the store memory that rows changed since the last commit may fill. */
 const DIRTY_SHARE = 0.5
 /** How often records that nobody needs any more are deleted from the application's own topics. */
@@ -137,10 +143,13 @@ export class StreamThread {
     if (waits !== null) await Promise.all(waits)
     if (this.#untilPunctuation() <= 0) await this.#punctuate()
     let worked = false
+    const limit = this.#options.isStepwise === true ? 1 : undefined
+    const end = this.#clock.monotonic() + Math.max(TURN_MS, this.#options.commitIntervalMs)
+    const isOver = (): boolean => this.#stopping || this.#clock.monotonic() >= end
     for (const task of tasks) {
       if (!task.hasWork()) continue
       worked = true
-      const pending = task.run(this.#options.isStepwise === true ? 1 : undefined)
+      const pending = task.run(limit, isOver)
       if (pending instanceof Promise) await pending
     }
     if (!worked) await this.#lookForIdle()

@@ -213,8 +213,14 @@ export class Task {
     if (waits !== null) return Promise.all(waits).then(() => undefined)
   }
 
-  /** Processes what is decoded, until a queue must be filled or `limit` records are done. */
-  run(limit: number = Number.POSITIVE_INFINITY): PromiseOrValue<void> {
+  /**
+   * Processes what is decoded, until a queue must be filled or `limit` records are done; or, asked
+   * after each record that had to wait, until `isOver`.
+   */
+  run(
+    limit: number = Number.POSITIVE_INFINITY,
+    isOver: () => boolean = () => false,
+  ): PromiseOrValue<void> {
     for (let left = limit; left > 0; left--) {
       const index = this.#choose()
       if (index < 0) break
@@ -227,15 +233,16 @@ export class Task {
         return pending.then(() => {
           queue.shift()
           const punctuated = this.#punctuateStreamTime()
+          const next = isOver() ? 0 : left - 1
           return punctuated instanceof Promise
-            ? punctuated.then(() => this.run(left - 1))
-            : this.run(left - 1)
+            ? punctuated.then(() => this.run(next, isOver))
+            : this.run(next, isOver)
         })
       }
       queue.shift()
       if (this.#streamTime >= this.#punctuations.nextStreamTime) {
         const punctuated = this.#punctuateStreamTime()
-        if (punctuated instanceof Promise) return punctuated.then(() => this.run(left - 1))
+        if (punctuated instanceof Promise) return punctuated.then(() => this.run(left - 1, isOver))
       }
     }
     this.#current = null

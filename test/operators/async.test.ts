@@ -4,8 +4,10 @@ import {
   type AsyncOptions,
   AsyncTimeoutError,
   deadLetter,
+  embedded,
   type Guarantee,
   int64,
+  Streams,
   StreamsBuilder,
   StreamsError,
   type Topology,
@@ -440,4 +442,23 @@ test('a task that closes cancels its calls', async () => {
   await expect(input.pipeAll(records)).rejects.toMatchObject({ code: 'processing-failed' })
   await driver.close()
   expect(reasons).toEqual(['The task was closed'])
+})
+
+test('a commit comes in time though each record waits for the one before', async () => {
+  const log = embedded()
+  await log.open()
+  await log.admin.createTopics(['lines', 'out'].map((topic) => ({ topic, partitions: 1 })))
+  await using producer = log.producer(serdes)
+  const values = Array.from({ length: 100 }, (_, at) => `${at}`)
+  await producer.sendMany(values.map((value) => ({ topic: 'lines', key: 'k', value })))
+  const app = new Streams(
+    mapping((value) => wait(50, value), { concurrency: 1 }),
+    { applicationId: 'slow', log, storage: 'memory', handleSignals: false },
+  )
+  await app.start()
+  await using consumer = log.consumer({ topics: ['out'], ...serdes })
+  const first = await consumer.next()
+  expect(first?.records.length).toBeLessThan(50)
+  await app.close()
+  await log.shutdown()
 })
