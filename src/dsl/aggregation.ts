@@ -143,6 +143,7 @@ export function addAggregation<K, V, A>(
     valueSerde: value,
     keepsBefore: false,
   })
+  rows.emitsAtCommit = emit === 'commit'
   addFolding(place, plan, { name, rows }, (sealed, fold) => aggregate({ ...sealed, fold, emit }))
   return { place: { ...place, node: name, lineage, value, rekeyed: false }, rows }
 }
@@ -167,6 +168,7 @@ export function addWindowAggregation<K, V, A>(
     retentionMs: retentionOf(store, sizeMs + graceMs, plan.call),
     windowSizeMs: sizeMs,
   })
+  rows.emitsAtCommit = emit === 'commit'
   addFolding(place, plan, { name, rows }, (sealed, fold) =>
     windowAggregate({ ...sealed, windows, fold, emit, idleMs }),
   )

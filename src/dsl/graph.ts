@@ -59,6 +59,8 @@ export interface StoreDraft {
   /** False for an unnamed table as long as nothing looks its rows up. */
   kept: boolean
   keepsBefore: boolean
+  /** True for an aggregation whose rows leave when the task commits: the store is ahead of that. */
+  emitsAtCommit?: boolean
 }
 
 /** What a processor node is made of, but for its place. */
@@ -150,7 +152,7 @@ export class Graph {
   }
 
   addStore(definition: StoreDefinition, kept = true): StoreDraft {
-    const draft = { definition, kept, keepsBefore: false }
+    const draft: StoreDraft = { definition, kept, keepsBefore: false }
     this.#stores.push(draft)
     return draft
   }

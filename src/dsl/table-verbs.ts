@@ -96,8 +96,8 @@ export function joinTables<K, L, R, J>(
   graph.addCoPartitioning(topics, call)
   left.view.keepBefore()
   right.view.keepBefore()
-  const lefts = left.view.lookUp(call)
-  const rights = right.view.lookUp(call)
+  const lefts = left.view.lookUp(call, true)
+  const rights = right.view.lookUp(call, true)
   const mayMiss = MAY_MISS[verb]
 
   const key = left.place.key ?? right.place.key

@@ -8,13 +8,14 @@
  * row before a change.
  */
 import {
+  emittedRows,
   type OpenRows,
   type RowStep,
   steppedRows,
   storedRows,
+  storedSessionRows,
   storedWindowRows,
 } from '../operators/table-rows.ts'
-import type { StoreDefinition } from '../state/store.ts'
 import type { Place, StoreDraft } from './graph.ts'
 import { historyOf } from './versioned.ts'
 
@@ -37,8 +38,13 @@ export interface TableView<K, V> {
    * @returns true when changes carry it
    */
   keepBefore(forced?: boolean): boolean | undefined
-  /** From here on rows can be read. `call` is who looks, as errors say it. */
-  lookUp(call: string): RowSource<K, V>
+  /**
+   * From here on rows can be read. `call` is who looks, as errors say it.
+   *
+   * @param emitted true for rows as they were last handed on, for whoever takes the changes too: an
+   * aggregation that sends at commit is ahead of that. Only after `keepBefore`.
+   */
+  lookUp(call: string, emitted?: boolean): RowSource<K, V>
 }
 
 /** A table while the program is written: where it stands, and how its rows are reached. */
@@ -58,9 +64,9 @@ export function storedView<K, V>(store: StoreDraft): TableView<K, V> {
       store.keepsBefore = true
       return true
     },
-    lookUp(call) {
+    lookUp(call, emitted = false) {
       store.kept = true
-      return { stores: [store], open: openRowsOf(store.definition, call) as OpenRows<K, V> }
+      return { stores: [store], open: openRowsOf(store, emitted, call) as OpenRows<K, V> }
     },
   }
 }
@@ -79,19 +85,26 @@ export function steppedView<K, V, R>(
       draft.keepsBefore = true
       return true
     },
-    lookUp(call) {
-      const { stores, open } = above.lookUp(call)
+    lookUp(call, emitted) {
+      const { stores, open } = above.lookUp(call, emitted)
       return { stores, open: steppedRows(open, step) }
     },
   }
 }
 
-function openRowsOf(definition: StoreDefinition, call: string): unknown {
-  if (definition.kind === 'key-value' || definition.kind === 'versioned') {
-    return storedRows(definition.name)
-  }
-  if (definition.kind === 'window') return storedWindowRows(definition.name)
+function openRowsOf(
+  { definition, emitsAtCommit }: StoreDraft,
+  emitted: boolean,
+  call: string,
+): unknown {
+  const { kind, name } = definition
+  const isBehind = emitted && emitsAtCommit === true
+  if (kind === 'key-value') return isBehind ? emittedRows(name) : storedRows(name)
+  if (kind === 'versioned') return storedRows(name)
+  if (kind === 'window') return storedWindowRows(name, isBehind)
+  if (kind === 'sliding') return storedWindowRows(name)
+  if (kind === 'session') return storedSessionRows(name)
   throw new TypeError(
-    `${call} looks rows up in '${definition.name}', which has none by key; join with toStream().toTable() of it`,
+    `${call} looks rows up in '${name}', which has none by key; join with toStream().toTable() of it`,
   )
 }

@@ -11,7 +11,7 @@
 import type { PromiseOrValue } from '../record/record.ts'
 import { when } from '../record/when.ts'
 import type { Windowed } from '../record/windowed.ts'
-import type { KeyValueStore, Row, WindowStore } from '../state/store.ts'
+import type { KeyValueStore, Row, SessionStore, WindowStore } from '../state/store.ts'
 import type { ProcessorContext } from '../topology/processor.ts'
 
 /** Reads rows of a table. A row is valid until the next put of its key. */
@@ -33,12 +33,43 @@ export function storedRows<K, V>(store: string): OpenRows<K, V> {
   return (context) => context.store<KeyValueStore<K, V>>(store)
 }
 
+/** The rows of a store as they were last handed on, where that happens when a task commits. */
+export function emittedRows<K, V>(name: string): OpenRows<K, V> {
+  return (context) => {
+    const store = context.store<KeyValueStore<K, V>>(name)
+    return {
+      get: (key) => store.getEmitted(key),
+      prefetch: (keys) => store.prefetch(keys),
+    }
+  }
+}
+
+/** The rows of a store of sessions; the keys are windowed. Their time is their end. */
+export function storedSessionRows<K, V>(name: string): OpenRows<Windowed<K>, V> {
+  return (context) => {
+    const store = context.store<SessionStore<K, V>>(name)
+    return {
+      get: ({ key, start, end }) =>
+        when(store.get(key, start, end), (value) =>
+          value === null ? null : { value, timestamp: end },
+        ),
+      prefetch(sessions) {
+        const present = sessions.filter((session) => session !== null)
+        return store.prefetch(
+          present.map(({ key }) => key),
+          present.map(({ end }) => end),
+        )
+      },
+    }
+  }
+}
+
 /** The rows of a store of windows; the keys are windowed. */
-export function storedWindowRows<K, V>(name: string): OpenRows<Windowed<K>, V> {
+export function storedWindowRows<K, V>(name: string, emitted = false): OpenRows<Windowed<K>, V> {
   return (context) => {
     const store = context.store<WindowStore<K, V>>(name)
     return {
-      get: ({ key, start }) => store.get(key, start),
+      get: ({ key, start }) => (emitted ? store.getEmitted(key, start) : store.get(key, start)),
       prefetch(windows) {
         const missing = windows.filter((window) => window !== null && store.mayRead(window.start))
         if (missing.length === 0) return

@@ -14,6 +14,8 @@
 import { ByteWriter } from '../record/byte-writer.ts'
 import type { ByteRange, PromiseOrValue } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
+import { when } from '../record/when.ts'
+import { prefixEnd } from './byte-store.ts'
 import { KeyList } from './key-list.ts'
 import { mergedScan, storeClosed, type UnsavedRow } from './merged-scan.ts'
 import { endRestoredRow } from './restore-writer.ts'
@@ -21,6 +23,7 @@ import type {
   ByteBatch,
   ChangedRow,
   ChangelogSink,
+  KeyRange,
   KeyValueStore,
   KeyValueStoreDefinition,
   Row,
@@ -92,6 +95,10 @@ class BufferedKeyValueStore<K, V> implements KeyValueStore<K, V> {
     return this.#load([key]).then(() => this.#loaded(key))
   }
 
+  getEmitted(key: K): PromiseOrValue<Row<V> | null> {
+    return when(this.get(key), () => this.#emitted(key))
+  }
+
   put(key: K, value: V | null, timestamp: number): void {
     const entry = this.#find(key) ?? this.#create(key)
     this.#buffer.put(entry, value, timestamp)
@@ -121,20 +128,10 @@ class BufferedKeyValueStore<K, V> implements KeyValueStore<K, V> {
     return this.#buffer.forEachChanged((entry, row) => callback(entry.key, row), copies)
   }
 
-  async *range(
-    range: { from?: K; to?: K; reverse?: boolean } = {},
-  ): AsyncIterable<StoreEntry<K, V>> {
-    const { number, bytes } = this.#options
+  async *range(range: KeyRange<K> = {}): AsyncIterable<StoreEntry<K, V>> {
     if (this.#isClosed) throw storeClosed(this.name)
-    const from = range.from === undefined ? storePrefix(number) : this.#databaseKey(range.from)
-    // Inclusive: the smallest key above `to` is `to` and a zero byte.
-    const to =
-      range.to === undefined
-        ? storeEnd(number)
-        : Buffer.concat([this.#databaseKey(range.to), Buffer.of(0)])
-    const rows = mergedScan(bytes, this.#unsavedRows(), {
-      from,
-      to,
+    const rows = mergedScan(this.#options.bytes, this.#unsavedRows(), {
+      ...this.#databaseRange(range),
       reverse: range.reverse ?? false,
     })
     for await (const { key, row } of rows) {
@@ -209,6 +206,11 @@ class BufferedKeyValueStore<K, V> implements KeyValueStore<K, V> {
     return entry
   }
 
+  #emitted(key: K): Row<V> | null {
+    const entry = this.#find(key)
+    return entry === null ? null : this.#buffer.emitted(entry)
+  }
+
   #create(key: K): Entry<K, V> {
     const entry = this.#buffer.create(key, 0, this.#isComplete)
     this.#table.set(this.#tableKeys.of(key), entry)
@@ -253,6 +255,22 @@ class BufferedKeyValueStore<K, V> implements KeyValueStore<K, V> {
     output.writeInt16(this.#options.number)
     this.#keySerde.write(key, output)
     return output.copy()
+  }
+
+  #databaseRange({ from, to, prefix }: KeyRange<K>): { from: Buffer; to: Buffer } {
+    const { number } = this.#options
+    if (prefix !== undefined) {
+      const start = this.#databaseKey(prefix)
+      return { from: start, to: prefixEnd(start) as Buffer }
+    }
+    return {
+      from: from === undefined ? storePrefix(number) : this.#databaseKey(from),
+      // Inclusive: the smallest key above `to` is `to` and a zero byte.
+      to:
+        to === undefined
+          ? storeEnd(number)
+          : Buffer.concat([this.#databaseKey(to), Buffer.of(0)]),
+    }
   }
 
   #unsavedRows(): UnsavedRow[] {

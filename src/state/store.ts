@@ -174,13 +174,29 @@ export interface StateStore {
   close(): void
 }
 
+/** Which rows of a key-value store are read, and from which end. */
+export interface KeyRange<K> {
+  readonly from?: K
+  readonly to?: K
+  readonly prefix?: K
+  readonly reverse?: boolean
+}
+
 export interface ReadOnlyKeyValueStore<K, V> {
   get(key: K): PromiseOrValue<Row<V> | null>
-  /** Rows with `from <= key <= to` in the order of their key bytes; an open end when omitted. */
-  range(range?: { from?: K; to?: K; reverse?: boolean }): AsyncIterable<StoreEntry<K, V>>
+  /**
+   * Rows with `from <= key <= to` in the order of their key bytes; an open end when omitted. Or those
+   * whose key's bytes begin with the bytes of `prefix`, which makes sense for text and bytes.
+   */
+  range(range?: KeyRange<K>): AsyncIterable<StoreEntry<K, V>>
 }
 
 export interface KeyValueStore<K, V> extends StateStore, ReadOnlyKeyValueStore<K, V> {
+  /**
+   * The row as `forEachChanged` last handed it on, where it hands on every change and the store
+   * keeps rows before: what whoever takes the changes knows of.
+   */
+  getEmitted(key: K): PromiseOrValue<Row<V> | null>
   /** An equal value that shares nothing with this one, by way of its bytes. */
   copyValue(value: V): V
   /** Writes a row; a null value deletes it. */
@@ -220,6 +236,8 @@ export interface WindowStoreEntry<K, V> extends StoreEntry<K, V> {
 }
 
 export interface WindowStore<K, V> extends StateStore, ReadOnlyWindowStore<K, V> {
+  /** As in a key-value store. */
+  getEmitted(key: K, windowStart: number): PromiseOrValue<Row<V> | null>
   /** An equal value that shares nothing with this one, by way of its bytes. */
   copyValue(value: V): V
   /** Writes a row; a null value deletes it. False when its window is expired: nothing is written. */
@@ -262,7 +280,7 @@ export interface WindowRow<V> {
 }
 
 /** A window store that answers at once which windows a key has around a time. */
-export interface SlidingStore<K, V> extends Omit<WindowStore<K, V>, 'put'> {
+export interface SlidingStore<K, V> extends Omit<WindowStore<K, V>, 'put' | 'getEmitted'> {
   /** Windows of a key with `from <= start <= to`, ascending. */
   find(key: K, from: number, to: number): PromiseOrValue<readonly WindowRow<V>[]>
   /** Loads, in one batched read, what `find(keys[i], from[i], to[i])` and puts there will touch. */

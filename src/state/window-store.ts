@@ -17,7 +17,7 @@
 import { ByteWriter } from '../record/byte-writer.ts'
 import type { ByteRange, PromiseOrValue } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
-import { inOrder } from '../record/when.ts'
+import { inOrder, when } from '../record/when.ts'
 import { KeyList } from './key-list.ts'
 import { rowBytes } from './key-value-store.ts'
 import { mergedScan, storeClosed, type UnsavedRow } from './merged-scan.ts'
@@ -128,6 +128,13 @@ class BufferedWindowStore<K, V> implements WindowStore<K, V> {
     return this.#load([key], [windowStart]).then(() => {
       const loaded = this.#find(key, windowStart)
       return loaded === null ? null : rowOf(loaded)
+    })
+  }
+
+  getEmitted(key: K, windowStart: number): PromiseOrValue<Row<V> | null> {
+    return when(this.get(key, windowStart), () => {
+      const entry = this.#find(key, windowStart)
+      return entry === null ? null : this.#buffer.emitted(entry)
     })
   }
 

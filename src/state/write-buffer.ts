@@ -20,7 +20,7 @@ import { StreamsError } from '../errors.ts'
 import { ByteWriter } from '../record/byte-writer.ts'
 import type { PromiseOrValue } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
-import type { ByteBatch, ChangedRow, ChangelogSink } from './store.ts'
+import type { ByteBatch, ChangedRow, ChangelogSink, Row } from './store.ts'
 
 export interface Entry<K, V> {
   readonly key: K
@@ -143,6 +143,12 @@ export class WriteBuffer<K, V> {
       : []
     if (unknown.length === 0) return this.#emitFrom(0, callback)
     return this.#learnBefore(unknown).then(() => this.#emitFrom(0, callback))
+  }
+
+  /** The row as last handed on by `forEachChanged`, which has to hand on every change. */
+  emitted(entry: Entry<K, V>): Row<V> | null {
+    const value = (entry.flags & CHANGED) === 0 ? entry.value : this.#peekBefore(entry)
+    return value === null ? null : { value, timestamp: entry.timestamp }
   }
 
   /** Writes each row changed since the last drain to the changelog and queues it for `save`. */
@@ -290,6 +296,12 @@ export class WriteBuffer<K, V> {
     return before === null
       ? null
       : this.#valueSerde.read(before as Buffer, 0, (before as Buffer).length)
+  }
+
+  #peekBefore({ before }: Entry<K, V>): V | null {
+    if (before === null || this.#keepsPrimitive) return before as V | null
+    const bytes = before as Buffer
+    return this.#valueSerde.read(bytes, 0, bytes.length)
   }
 
   #bytesOf(value: V): Buffer {

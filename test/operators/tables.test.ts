@@ -1,5 +1,5 @@
 /** Verbs on tables: filter, mapValues, grouping, joins of tables, and rows that live for a time. */
-import { int64, nullable, type StreamsBuilder, text } from 'millrace'
+import { int64, nullable, type StreamsBuilder, session, text } from 'millrace'
 import { semanticCase } from './semantic-case.ts'
 
 const serdes = { key: text, value: text }
@@ -260,5 +260,53 @@ semanticCase('several grouped streams fold into one row', {
     right a:y@3   =>  out a:=x+y@5
     right b:z@1   =>  out b:=+z@1
     left  a:w@9   =>  out a:=x+yw@9
+  `,
+})
+
+semanticCase(
+  'a join sees of an aggregation what it has sent: nobody takes out what was never put in',
+  {
+    program(builder) {
+      const counts = builder.stream('in', serdes).groupByKey().count({ store: 'counts' })
+      counts
+        .join(builder.table('towns', serdes), (count, town) => `${town}:${count}`, { value: text })
+        .groupBy(
+          (_key, row) => [row.slice(0, row.indexOf(':')), Number(row.slice(row.indexOf(':') + 1))],
+          {
+            value: int64,
+          },
+        )
+        .reduce(
+          (sum, count) => sum + count,
+          (sum, count) => sum - count,
+          { emit: 'updates', store: 'counts-per-town' },
+        )
+        .toStream()
+        .to('out')
+    },
+    lines: `
+    towns a:x@1                        =>  nothing
+    in a:1@2, in a:2@3                 =>  out x:2@3
+    in a:3@4, towns a:y@5, in a:4@6    =>  out x:0@5, out y:2@5, out y:4@6
+    in b:1@7, towns b:y@8              =>  out y:5@8
+  `,
+    onePartition: true,
+  },
+)
+
+semanticCase('a table of sessions joins with another by key and session', {
+  program(builder) {
+    const visits = (topic: string) =>
+      builder.stream(topic, serdes).groupByKey().windowedBy(session(10)).count({ emit: 'updates' })
+    visits('left')
+      .join(visits('right'), (one, other) => one * 10 + other, { value: int64 })
+      .toStream()
+      .to('out')
+  },
+  lines: `
+    left  a:x@0  =>  nothing
+    left  a:y@5  =>  nothing
+    right a:z@0  =>  nothing
+    right a:w@5  =>  out a[0,5):22@5
   `,
 })
