@@ -10,6 +10,7 @@ export const TOPOLOGY_NAMES = [
   'tablejoin',
   'hopping',
   'sessions',
+  'fkjoin',
 ] as const
 
 /** Benchmarks of the log alone; they have no guarantee and no peer. */

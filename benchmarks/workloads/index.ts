@@ -1,6 +1,7 @@
 /** All topologies that are measured, by name. */
 import type { TopologyName } from '../names.ts'
 import { filter } from './filter.ts'
+import { fkjoin } from './fkjoin.ts'
 import { hopping } from './hopping.ts'
 import { sessions } from './sessions.ts'
 import { streamjoin } from './streamjoin.ts'
@@ -18,4 +19,5 @@ export const WORKLOADS: Readonly<Record<TopologyName, Workload>> = {
   tablejoin,
   hopping,
   sessions,
+  fkjoin,
 }
