@@ -8,14 +8,14 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { AnswerPart, Case } from './case.ts'
-import type { Difference } from './compare.ts'
+import type { Verdict } from './run-case.ts'
 
 export interface ListedDifference {
   readonly id: string
   /** Of program, configuration and input: see `digestOf`. */
   readonly digest: string
-  /** The only parts of the answer that may differ. */
-  readonly parts: readonly AnswerPart[]
+  /** The only parts of the answer that may differ; `not supported`: the case uses what is not here. */
+  readonly parts: readonly (AnswerPart | 'not supported')[]
   /** The heading of `docs/differences.md` that says why. */
   readonly topic: string
 }
@@ -31,12 +31,16 @@ export function digestOf({ config = {}, program, input }: Case): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
 
+/** What differs of a verdict, by part; empty when nothing does. */
+export function differingParts(verdict: Verdict): readonly ListedDifference['parts'][number][] {
+  if (verdict.outcome === 'unsupported') return ['not supported']
+  return 'differences' in verdict ? verdict.differences.map(({ part }) => part) : []
+}
+
 /** The entry that says a case differs in just these parts; null when there is none. */
-export function listedDifference(
-  one: Case,
-  differences: readonly Difference[],
-): ListedDifference | null {
+export function listedDifference(one: Case, verdict: Verdict): ListedDifference | null {
   const listed = byId.get(one.id)
   if (listed === undefined || listed.digest !== digestOf(one)) return null
-  return differences.every(({ part }) => listed.parts.includes(part)) ? listed : null
+  const isListed = differingParts(verdict).every((part) => listed.parts.includes(part))
+  return isListed ? listed : null
 }

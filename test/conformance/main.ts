@@ -81,18 +81,15 @@ class Report {
   add({ case: one, answer }: Pair, verdict: Verdict | Error): void {
     if (verdict instanceof Error) {
       this.#fail(one.id, [`the runner failed: ${verdict.stack ?? verdict.message}`])
-    } else if (verdict.outcome === 'same') {
-      this.passed++
     } else if (verdict.outcome === 'not-comparable') {
       this.notCompared++
-    } else if (verdict.outcome === 'defect') {
+    } else if (verdict.outcome === 'same') {
+      this.passed++
+    } else if (verdict.outcome === 'defect' || listedDifference(one, verdict) !== null) {
       this.passed++
       this.asListed++
-    } else if (verdict.outcome !== 'different') {
+    } else if (verdict.outcome === 'unsupported') {
       this.#fail(one.id, [`not supported: ${verdict.reason}`])
-    } else if (listedDifference(one, verdict.differences) !== null) {
-      this.passed++
-      this.asListed++
     } else {
       const lines = verdict.differences.map(firstDifference)
       if (verdict.error !== undefined) lines.push(`ours ended with ${verdict.error}`)

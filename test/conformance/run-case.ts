@@ -44,7 +44,8 @@ export type Verdict =
     }
   /** It differs, and with Kafka Streams' defects on purpose it would not: see kafka-defects.ts. */
   | { readonly outcome: 'defect'; readonly differences: readonly Difference[] }
-  | { readonly outcome: 'unsupported' | 'not-comparable'; readonly reason: string }
+  | { readonly outcome: 'unsupported'; readonly reason: string }
+  | { readonly outcome: 'not-comparable'; readonly reason: string }
 
 /** How a case is run; the answer must not depend on it. */
 export interface RunOptions
