@@ -10,6 +10,8 @@
  *   that is written once as the right one of that record and once as its own left one.
  * - Windows sent again: a change of a window that a suppression has sent already is sent too.
  *   Where both are closed already, the record is counted as dropped twice.
+ * - A new sliding window changes what was not there: with its row goes, as the row before, what the
+ *   new one was made of, the initial value or the row of an earlier window.
  * - A session of one moment counted again: for the second record of a time the row before is missing.
  * - Two final rows: a window whose end is inclusive takes a record at the very time of its closing, when
  *   suppression has sent it, and sends it again.
@@ -25,6 +27,8 @@ interface Aggregation {
   readonly isOnClose: boolean
   readonly store: string
   readonly retentionMs: number
+  /** What the aggregation begins with. */
+  readonly initial: Value
   /** The largest start of a window written so far. */
   maxStart: number
 }
@@ -75,7 +79,9 @@ function aggregationsOf(program: readonly Step[], topology: Topology): Aggregati
     const store = stores[found.length]?.name ?? ''
     const isOnClose = above?.strategy === 'onWindowClose'
     const retentionMs = Number(step.retentionMs ?? retentionOf(windows))
-    found.push({ windows, isOnClose, store, retentionMs, maxStart: Number.NEGATIVE_INFINITY })
+    const initial = step.op === 'count' ? 0 : ((step.init ?? null) as Value)
+    const maxStart = Number.NEGATIVE_INFINITY
+    found.push({ windows, isOnClose, store, retentionMs, initial, maxStart })
   }
   return found
 }
@@ -176,6 +182,9 @@ class Defective implements Processor {
   readonly #aggregation: Aggregation
   /** Times of the records of each key, for sliding windows. */
   readonly #times = new Map<Key, Set<number>>()
+  /** The rows sent last of each key, for sliding windows: value and timestamp by start. */
+  readonly #rows = new Map<Key, Map<number, { value: Value; timestamp: number }>>()
+  #time = -1
   /** The start of the window that is about to be sent twice; -1: none. */
   #twice = -1
 
@@ -209,6 +218,7 @@ class Defective implements Processor {
     const { windows } = this.#aggregation
     if (windows.type === 'session') return
     const size = Number(windows.sizeMs)
+    this.#time = timestamp
     if (windows.type !== 'sliding') {
       const advance = Number(windows.advanceMs ?? size)
       this.#wrote(Math.floor(timestamp / advance) * advance)
@@ -243,14 +253,42 @@ class Defective implements Processor {
     if (isOnClose) {
       return isExpired(start, this.#aggregation) ? undefined : context.forward(record)
     }
-    const sent = context.forward(record)
+    const change = windows.type === 'sliding' ? this.#madeOf(record) : record
+    const sent = context.forward(change)
     if (start !== this.#twice) return sent
     this.#twice = -1
-    const { after } = record.value as { after: Value }
-    const again = { ...record, value: { before: after, after } }
     return sent instanceof Promise
-      ? sent.then(() => context.forward(again))
-      : context.forward(again)
+      ? sent.then(() => context.forward(change))
+      : context.forward(change)
+  }
+
+  /** The change of a sliding window; of a new one that takes the record, with what it is made of. */
+  #madeOf(record: AnyRecord): AnyRecord {
+    const { key, start } = record.key as WindowedKey
+    const { before, after } = record.value as { before: Value; after: Value }
+    const rows = this.#rows.get(key) ?? new Map<number, { value: Value; timestamp: number }>()
+    this.#rows.set(key, rows)
+    const isNew = before === null && start !== this.#time + 1
+    const value = isNew ? { before: this.#seed(start, rows), after } : record.value
+    rows.set(start, { value: after, timestamp: record.timestamp })
+    return { ...record, value }
+  }
+
+  #seed(start: number, rows: ReadonlyMap<number, { value: Value; timestamp: number }>): Value {
+    const { windows, initial } = this.#aggregation
+    const size = Number(windows.sizeMs)
+    const left = this.#time - size
+    if (start !== left) return initial
+    const earlier = [...rows].filter(
+      ([one, { value }]) =>
+        value !== null &&
+        one + size < this.#time &&
+        one >= left - size &&
+        !isExpired(one, this.#aggregation),
+    )
+    const latest = earlier.sort(([a], [b]) => b - a)[0]
+    if (latest === undefined || latest[1].timestamp < left) return initial
+    return latest[1].value
   }
 
   #drop(context: AnyContext, drop: Drop): void {
