@@ -171,6 +171,7 @@ export type { DroppedRecords, StreamsMetrics } from './runtime/metrics.ts'
 export type { Guarantee, StreamsOptions } from './runtime/options.ts'
 export { Streams, type StreamsState } from './runtime/streams.ts'
 export type {
+  KeyRange,
   KeyValueStore,
   Row,
   Session,

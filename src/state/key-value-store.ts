@@ -267,9 +267,7 @@ class BufferedKeyValueStore<K, V> implements KeyValueStore<K, V> {
       from: from === undefined ? storePrefix(number) : this.#databaseKey(from),
       // Inclusive: the smallest key above `to` is `to` and a zero byte.
       to:
-        to === undefined
-          ? storeEnd(number)
-          : Buffer.concat([this.#databaseKey(to), Buffer.of(0)]),
+        to === undefined ? storeEnd(number) : Buffer.concat([this.#databaseKey(to), Buffer.of(0)]),
     }
   }
 

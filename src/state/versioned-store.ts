@@ -24,6 +24,7 @@ import { openKeyValueStore } from './key-value-store.ts'
 import type {
   ByteBatch,
   ChangelogSink,
+  KeyRange,
   KeyValueStore,
   Row,
   StoreEntry,
@@ -180,7 +181,7 @@ class SegmentedVersionedStore<K, V> implements VersionedStore<K, V> {
     return when(this.asOf(key, timestamp), (row) => when(this.put(key, null, timestamp), () => row))
   }
 
-  range(range?: { from?: K; to?: K; reverse?: boolean }): AsyncIterable<StoreEntry<K, V>> {
+  range(range?: KeyRange<K>): AsyncIterable<StoreEntry<K, V>> {
     return this.#latest.range(range)
   }
 

@@ -258,6 +258,20 @@ export function storesContract(storage: StorageKind): void {
         expect(await rows({ from: 'x', to: 'b' })).toBe('')
       })
 
+      it('ranges over the keys that begin with one, buffered and stored', async () => {
+        const put = (key: string) => table().put(key, { n: 1 }, 1)
+        for (const key of ['a', 'ab', 'b', 'é']) put(key)
+        await task.commit()
+        for (const key of ['aa', 'ac', 'éa']) put(key)
+        const keys = async (range = {}): Promise<string> =>
+          (await all(table().range(range))).map(({ key }) => key).join(' ')
+        expect(await keys({ prefix: 'a' })).toBe('a aa ab ac')
+        expect(await keys({ prefix: 'a', reverse: true })).toBe('ac ab aa a')
+        expect(await keys({ prefix: 'ab' })).toBe('ab')
+        expect(await keys({ prefix: 'é' })).toBe('é éa')
+        expect(await keys({ prefix: 'x' })).toBe('')
+      })
+
       it('ends a range with an error when the store is closed under it', async () => {
         for (let i = 0; i < 3000; i++) table().put(`k${i}`, { n: i }, i)
         await task.commit()
