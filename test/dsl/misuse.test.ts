@@ -11,12 +11,16 @@ import {
   text,
   tumbling,
   unlimited,
+  untilTimeLimit as untilTimeLimitTyped,
+  untilWindowCloses as untilWindowClosesTyped,
 } from '../../src/index.ts'
 
 /** Calls as JavaScript may make them. */
 // biome-ignore lint/suspicious/noExplicitAny: what the types forbid is what is tested here
 type Untyped = any
 
+const untilTimeLimit: Untyped = untilTimeLimitTyped
+const untilWindowCloses: Untyped = untilWindowClosesTyped
 const builder = (): Untyped => new StreamsBuilder()
 const lines = (): Untyped => builder().stream('lines', { key: text, value: text })
 const grouped = (): Untyped => lines().groupByKey()
@@ -100,7 +104,7 @@ const cases: [string, () => unknown, Error][] = [
     'an async mapper',
     () => lines().mapValues(async (line: string) => line),
     new TypeError(
-      `mapper of mapValues(...) on 'lines' is async, so records would carry promises; pass a function that answers at once, such as (value, key) => value`,
+      `mapper of mapValues(...) on 'lines' is async, so records would carry promises; pass a function that answers at once, such as (value, key) => value; or use mapValuesAsync`,
     ),
   ],
   [
@@ -227,6 +231,32 @@ const cases: [string, () => unknown, Error][] = [
     new TypeError(
       `option emit of count(...) on 'lines' is 'close', but there are no windows to close; add windowedBy(...), or pass 'updates' or 'commit'`,
     ),
+  ],
+  [
+    'a suppression until nobody knows when',
+    () => grouped().count().suppress({}),
+    new TypeError(
+      `argument of suppress(...) on 'lines-count' is an object; pass untilWindowCloses() or untilTimeLimit('10s')`,
+    ),
+  ],
+  [
+    'a suppression until windows close that are not there',
+    () => grouped().count().suppress(untilWindowCloses()),
+    new TypeError(
+      `suppress(...) on 'lines-count' is to wait until windows close, but the rows of this table have no windows; add windowedBy(...) above, or use untilTimeLimit`,
+    ),
+  ],
+  [
+    'final results that leave early',
+    () => untilWindowCloses({ whenFull: 'emit' }),
+    new TypeError(
+      `option whenFull of untilWindowCloses(...) is 'emit', which would send results that are not final; pass 'stop', or use untilTimeLimit`,
+    ),
+  ],
+  [
+    'a bound that is no number',
+    () => untilTimeLimit('1s', { maxRecords: -1 }),
+    new RangeError(`option maxRecords of untilTimeLimit(...) is -1; pass a whole number from 0`),
   ],
   [
     'a storage that does not exist',
