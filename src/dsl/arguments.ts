@@ -40,6 +40,9 @@ function sample(allowed: readonly string[]): string {
 /** Verbs that wait for what a function of the user promises. */
 const AWAITING_CALL = /^(foreach|\w+Async)\(/
 
+/** Verbs that have a counterpart which waits: their names with `Async` after them. */
+const AWAITED_ELSEWHERE = /^(mapValues|flatMap)\(/
+
 /** A function of the user. An async one would hand on its promise as if it were the answer. */
 export function checkFunction(
   value: unknown,
@@ -53,8 +56,10 @@ export function checkFunction(
     )
   }
   if (value.constructor.name.startsWith('Async') && !AWAITING_CALL.test(call)) {
+    const [, verb] = AWAITED_ELSEWHERE.exec(call) ?? []
+    const elsewhere = verb === undefined ? '' : `; or use ${verb}Async`
     throw new TypeError(
-      `${argument} of ${call} is async, so records would carry promises; pass a function that answers at once, such as ${example}`,
+      `${argument} of ${call} is async, so records would carry promises; pass a function that answers at once, such as ${example}${elsewhere}`,
     )
   }
 }
