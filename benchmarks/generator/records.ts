@@ -247,7 +247,7 @@ const sessions: Generate = (put, count) => {
 const fkjoin: Generate = (put, count) => {
   const random = xorshift32(88)
   const customers = 10_000
-  const orders = 200_000
+  const orders = count(200_000)
   const rates: number[] = []
   const owners: number[] = []
   const amounts: number[] = []

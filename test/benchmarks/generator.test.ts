@@ -18,7 +18,7 @@ const DIGESTS: Readonly<Record<string, string>> = {
   tablejoin: '5a92b757baa449979438bc4abb48dc1926a0cfd27a9a0a392a355b99d6786005',
   hopping: '7bc754c1dc30f5c702e83a25ba1d500e0aa02d8b056b71df002656ad4be6d18c',
   sessions: 'abbd9fb649c734de97d71de84bfcc5b295601695e1b79963848dcf127aa2c1a6',
-  fkjoin: 'f30920d7ceaf1e249432372f713780d5a0eea2a8d640a5b967fa4ab18e22130f',
+  fkjoin: 'f9fa201a64d2cb5e059191b46790a006afbc3554c958e44426fd1189557f23fa',
 }
 
 describe('the generator', () => {
