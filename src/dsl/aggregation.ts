@@ -223,8 +223,7 @@ export function addSessionAggregation<K, V, A>(
   const { basics, emit, idleMs, name, lineage, value, store } = prepare(place, plan, true)
   const { gapMs, graceMs } = windows
   const keySerde = place.key as Serde<K>
-  const leastMs = retentionOf(store, gapMs + graceMs, plan.call, 'gap + grace')
-  const retentionMs = emit === 'close' ? leastMs + sessionCloseLagMs(windows) + 1 : leastMs
+  const retentionMs = retentionOf(store, gapMs + graceMs, plan.call, 'gap + grace')
   const rows = place.graph.addStore({
     kind: 'session',
     ...basics,
@@ -232,6 +231,7 @@ export function addSessionAggregation<K, V, A>(
     valueSerde: value,
     keepsBefore: false,
     retentionMs,
+    lingerMs: emit === 'close' ? sessionCloseLagMs(windows) + 1 : 0,
     bucketMs: sessionBucketMs(windows, retentionMs),
   })
   addFolding(place, plan, { name, rows }, (sealed, fold) =>

@@ -456,7 +456,8 @@ export class Task {
       if (!('retentionMs' in definition)) continue
       // A row is never older than its window's start, and observed time never ahead of stream time.
       const time = this.#aligned?.max ?? this.#streamTime
-      const before = time - definition.retentionMs - PURGE_SLACK_MS
+      const lingerMs = definition.kind === 'session' ? (definition.lingerMs ?? 0) : 0
+      const before = time - definition.retentionMs - lingerMs - PURGE_SLACK_MS
       if (before > 0) expired.push({ topic, partition, before })
     }
     return expired

@@ -74,12 +74,17 @@ export async function openIntervals<K, V>(
       storage,
       changelog,
       keepsBefore: false,
-      // A bucket goes when its last end has expired.
-      retentionMs: retentionMs + bucketMs,
+      // A bucket goes when its last end has expired, and nothing visits it any more.
+      retentionMs: retentionMs + lingerOf(definition) + bucketMs,
       windowSizeMs: bucketMs,
     },
   })
-  return { definition, lists, times: await StoredTimes.open(bytes, number), timeLimit: timeLimit ?? null }
+  return {
+    definition,
+    lists,
+    times: await StoredTimes.open(bytes, number),
+    timeLimit: timeLimit ?? null,
+  }
 }
 
 export abstract class IntervalRows<K, V> implements StateStore {
@@ -88,6 +93,7 @@ export abstract class IntervalRows<K, V> implements StateStore {
   readonly #valueSerde: Serde<V>
   readonly #bucketMs: number
   readonly #retentionMs: number
+  readonly #lingerMs: number
   readonly #times: StoredTimes
   readonly #timeLimit: TimeLimit | null
   readonly #changes: IntervalChanges<K, V>
@@ -103,6 +109,7 @@ export abstract class IntervalRows<K, V> implements StateStore {
     this.#valueSerde = definition.valueSerde as Serde<V>
     this.#bucketMs = definition.bucketMs
     this.#retentionMs = definition.retentionMs
+    this.#lingerMs = lingerOf(definition)
     this.#times = times
     this.#timeLimit = timeLimit
     this.#changes = new IntervalChanges(this.#valueSerde, definition.keepsBefore)
@@ -256,14 +263,17 @@ export abstract class IntervalRows<K, V> implements StateStore {
     for await (const { key, value: list } of lists) yield* this.#between(key, list, from, to)
   }
 
-  /** Visits the rows of all keys with `from <= end <= to`, by end, then start, then key bytes. */
+  /**
+   * Visits the rows of all keys with `from <= end <= to`, by end, then start, then key bytes; those
+   * that linger too.
+   */
   protected visitRows(
     from: number,
     to: number,
     visit: (key: K, row: IntervalRow<K, V>) => PromiseOrValue<void>,
     copies: boolean,
   ): PromiseOrValue<void> {
-    const first = Math.max(from, this.#expiredUpTo + 1, 0)
+    const first = Math.max(from, this.#expiredUpTo - this.#lingerMs + 1, 0)
     const last = Math.min(to, this.#observedEnd)
     if (first > last) return
     const found: { readonly key: K; readonly row: IntervalRow<K, V> }[] = []
@@ -347,6 +357,10 @@ export abstract class IntervalRows<K, V> implements StateStore {
       if (row.end >= from && row.end <= to && row.end > this.#expiredUpTo) yield { key, row }
     }
   }
+}
+
+function lingerOf(definition: IntervalDefinition): number {
+  return definition.kind === 'session' ? (definition.lingerMs ?? 0) : 0
 }
 
 /** What a put writes. */

@@ -59,6 +59,8 @@ export interface SessionStoreDefinition {
   readonly keepsBefore: boolean
   /** How long after its end a session is kept, against the largest end written. */
   readonly retentionMs: number
+  /** How much longer `visitSessions` still finds it. Default 0. */
+  readonly lingerMs?: number
   /** Width of the time buckets sessions are grouped in, by their ends. */
   readonly bucketMs: number
 }
