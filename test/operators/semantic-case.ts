@@ -184,7 +184,8 @@ async function write(
 ): Promise<void> {
   const [, topic = '', key, value = '', timestamp, headers] =
     /^(\S+) (\S*?):(\S*)@(\d+)(?: \{(.*)\})?$/.exec(record) ?? []
-  for (const node of topology.nodes) {
+  const globals = topology.globals.map(({ source }) => source)
+  for (const node of [...topology.nodes, ...globals]) {
     if (node.kind !== 'source' || !node.topics.includes(topic)) continue
     const serdes = { key: node.keySerde, value: node.valueSerde }
     return driver.input(topic, serdes).write({
