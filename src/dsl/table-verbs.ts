@@ -3,11 +3,14 @@
  *
  * Journey: KTable -> [table verbs] -> graph.
  */
+import { milliseconds } from '../duration.ts'
 import { changeSerde } from '../operators/change-serde.ts'
 import { type RowSelector, regroupChanges } from '../operators/table-group.ts'
 import { tableJoin, tableResult } from '../operators/table-join.ts'
 import { joinedRows, type RowStep } from '../operators/table-rows.ts'
+import { changesToStream } from '../operators/table-source.ts'
 import { tableStep } from '../operators/table-step.ts'
+import { versionedTableSource } from '../operators/versioned-source.ts'
 import type { Serde } from '../record/serde.ts'
 import type { Change } from '../topology/processor.ts'
 import { checkFunction, checkOptions } from './arguments.ts'
@@ -15,16 +18,17 @@ import type { Graph, Place, StoreDraft } from './graph.ts'
 import { checkKeys } from './joins.ts'
 import { repartitionThrough } from './repartition.ts'
 import { type SerdeOptions, serdeFor } from './serde-options.ts'
-import { readStoreOptions, type StoreOptions, storeBasics } from './store-options.ts'
+import { storeBasics } from './store-options.ts'
 import type { GroupOptions } from './stream-options.ts'
 import { steppedView, storedView, type TableParts } from './table-view.ts'
+import { readTableStoreOptions, type TableStoreOptions } from './versioned.ts'
 
 /** Options of a verb whose result is a table that may be kept. */
 export interface TableStepOptions {
   /** Name of the operator. Default: its lineage. */
   readonly name?: string | undefined
   /** Keeps the resulting rows in a store of this name. Default: they are made anew when looked up. */
-  readonly store?: string | StoreOptions | undefined
+  readonly store?: string | TableStoreOptions | undefined
 }
 
 type StepArguments = TableStepOptions & { readonly value?: Serde<unknown> | undefined }
@@ -59,10 +63,11 @@ export function addTableStep<K, V, R>(
       tableStep<K, V, R>({ step, filters, store: kept ? store : null, keepsBefore }),
     keepsKey: true,
   })
-  return {
+  const result: TableParts<K, R> = {
     place: { ...place, node: named.name, lineage: named.lineage, value },
     view: named.rows.kept ? storedView(named.rows) : steppedView(view, named.rows, step),
   }
+  return keepVersions(result, named, call)
 }
 
 /** Which side of a join of tables may be missing. */
@@ -102,7 +107,8 @@ export function joinTables<K, L, R, J>(
 
   const key = left.place.key ?? right.place.key
   const value = (options?.value ?? null) as Serde<J> | null
-  const { name, lineage, rows } = nameResult(left.place, { verb, call, options, key, value })
+  const named = nameResult(left.place, { verb, call, options, key, value })
+  const { name, lineage, rows } = named
   const leftNode = graph.operators.derive(`${name}-left`, call)
   graph.addProcessor(leftNode, [left.place.node], {
     create: tableJoin<K, L, R, J>({
@@ -132,17 +138,42 @@ export function joinTables<K, L, R, J>(
   const place: Place<K, J> = { graph, node: name, lineage, topics, key, value, rekeyed: false }
   if (rows.kept) return { place, view: storedView(rows) }
   const join = { joiner, leftMayMiss: mayMiss.left, rightMayMiss: mayMiss.right }
-  return {
-    place,
-    view: {
-      store: rows,
-      keepBefore: () => true,
-      lookUp: () => ({
-        stores: [...new Set([...lefts.stores, ...rights.stores])],
-        open: joinedRows(lefts.open, rights.open, join),
-      }),
-    },
+  const view: TableParts<K, J>['view'] = {
+    store: rows,
+    keepBefore: () => true,
+    lookUp: () => ({
+      stores: [...new Set([...lefts.stores, ...rights.stores])],
+      open: joinedRows(lefts.open, rights.open, join),
+    }),
   }
+  return keepVersions({ place, view }, named, call)
+}
+
+/** Keeps a result in the versioned store that the user asked for, if so. */
+function keepVersions<K, V>(
+  result: TableParts<K, V>,
+  { name, versions }: NamedResult,
+  call: string,
+): TableParts<K, V> {
+  if (versions === null) return result
+  const { place } = result
+  const { graph } = place
+  const rows = graph.operators.derive(`${name}-rows`, call)
+  graph.addProcessor(rows, [place.node], { create: changesToStream<K, V>(), keepsKey: true })
+  const node = graph.operators.derive(`${name}-versions`, call)
+  graph.addTableProcessor(node, rows, versions, {
+    create: ({ store }) => versionedTableSource<K, V>(store),
+    keepsKey: true,
+  })
+  return { place: { ...place, node }, view: storedView(versions) }
+}
+
+interface NamedResult {
+  readonly name: string
+  readonly lineage: string
+  readonly rows: StoreDraft
+  /** The store, where it is versioned; then `rows` are not kept. */
+  readonly versions: StoreDraft | null
 }
 
 interface ResultPlan {
@@ -157,20 +188,41 @@ interface ResultPlan {
 function nameResult(
   { graph, lineage }: { readonly graph: Graph; readonly lineage: string },
   { verb, call, options, key, value }: ResultPlan,
-): { name: string; lineage: string; rows: StoreDraft } {
-  const store = readStoreOptions(options?.store, call)
+): NamedResult {
+  const store = readTableStoreOptions(options?.store, call)
+  const isVersioned = store.history !== undefined
   const name = graph.name(store.name ?? lineage, verb, options?.name)
+  const serdes = {
+    keySerde: serdeFor<unknown>(undefined, key, call, 'key'),
+    valueSerde: serdeFor<unknown>(undefined, value, call, 'value'),
+  }
   const rows = graph.addStore(
     {
       kind: 'key-value',
-      ...storeBasics(graph, store, name, call),
-      keySerde: serdeFor<unknown>(undefined, key, call, 'key'),
-      valueSerde: serdeFor<unknown>(undefined, value, call, 'value'),
+      ...storeBasics(graph, isVersioned ? {} : store, name, call),
+      ...serdes,
       keepsBefore: false,
     },
-    store.name !== undefined,
+    store.name !== undefined && !isVersioned,
   )
-  return { name, lineage: options?.name ?? store.name ?? name, rows }
+  const below = options?.name ?? store.name ?? name
+  const versions = isVersioned ? addVersions(graph, { store, serdes, name, call }) : null
+  return { name, lineage: below, rows, versions }
+}
+
+function addVersions(
+  graph: Graph,
+  plan: {
+    readonly store: TableStoreOptions
+    readonly serdes: { readonly keySerde: Serde<unknown>; readonly valueSerde: Serde<unknown> }
+    readonly name: string
+    readonly call: string
+  },
+): StoreDraft {
+  const { store, serdes, name, call } = plan
+  const historyMs = milliseconds(store.history ?? 0, `store history of ${call}`)
+  const basics = storeBasics(graph, store, name, call)
+  return graph.addStore({ kind: 'versioned', ...basics, ...serdes, historyMs })
 }
 
 export interface RegroupPlan<K, V, KOut, VOut> {
