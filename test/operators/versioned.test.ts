@@ -73,7 +73,7 @@ semanticCase('a late row is left out by joins and groupings of tables', {
       .count({ store: 'counts', emit: 'updates' })
       .mapValues((count) => `${count}`)
       .toStream()
-      .to('counts', { value: nullable(text) })
+      .to('counts', { value: text })
   },
   lines: `
     other a:o@0   =>  nothing
