@@ -64,6 +64,7 @@ export {
   TimeWindowedCogroupedKStream,
   type WindowCogroupOptions,
 } from './dsl/cogroup.ts'
+export type { ForeignKeyJoinOptions, ForeignKeyOptions } from './dsl/foreign-key-join.ts'
 export {
   type GlobalJoinOptions,
   GlobalKTable,

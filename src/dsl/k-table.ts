@@ -261,11 +261,12 @@ export class KTable<K, V, Has extends TableTraits = never> {
    * @see org.apache.kafka.streams.kstream.KTable#join, KIP-213
    * @example
    * ```ts
-   * const priced = orders.join(
-   *   customers,
-   *   (order, customer) => ({ ...order, total: order.amount * customer.rate }),
-   *   { foreignKey: (order) => order.customer, store: 'priced-orders', value: json() },
-   * )
+   * const bills = builder.table('bills', { key: text, value: json<Bill>() })
+   * bills.join(customers, (bill, customer) => ({ ...bill, name: customer.name }), {
+   *   foreignKey: (bill) => bill.customer,
+   *   store: 'addressed-bills',
+   *   value: json(),
+   * })
    * ```
    */
   join<F, O, HasOther extends TableTraits, R>(
@@ -321,9 +322,11 @@ export class KTable<K, V, Has extends TableTraits = never> {
    * @param options - as of `join` by foreign key
    * @example
    * ```ts
-   * orders.leftJoin(customers, (order, customer) => ({ ...order, name: customer?.name ?? null }), {
-   *   foreignKey: (order) => order.customer,
-   * })
+   * builder
+   *   .table('bills', { key: text, value: json<Bill>() })
+   *   .leftJoin(customers, (bill, customer) => ({ ...bill, name: customer?.name ?? null }), {
+   *     foreignKey: (bill) => bill.customer,
+   *   })
    * ```
    */
   leftJoin<F, O, HasOther extends TableTraits, R>(

@@ -194,6 +194,50 @@ describe('joins', () => {
   })
 })
 
+describe('joins by foreign key', () => {
+  const builder = new StreamsBuilder()
+  interface Order {
+    customer: number | null
+    amount: number
+  }
+  const orders = builder.table('orders', { key: text, value: json<Order>() })
+  const customers = builder.table('customers', { key: int32, value: json<{ rate: number }>() })
+  const foreignKey = (order: Order): number | null => order.customer
+
+  test('join tables of other keys, and keep the key', () => {
+    const priced = orders.join(customers, (order, customer) => order.amount * customer.rate, {
+      foreignKey: (order, key) => (key === '' ? null : order.customer),
+    })
+    expectTypeOf(priced).toEqualTypeOf<KTable<string, number | null, 'key'>>()
+    const kept = orders.leftJoin(customers, (order, customer, key) => key + customer?.rate, {
+      foreignKey,
+      value: text,
+      store: 'kept',
+    })
+    expectTypeOf(kept).toEqualTypeOf<KTable<string, string | null, 'key' | 'value'>>()
+  })
+
+  test('refuse a foreign key of another type, and a row that may be absent', () => {
+    // @ts-expect-error the other table has numbers for keys
+    orders.join(customers, (order) => order.amount, { foreignKey: (_order, key) => key })
+    // @ts-expect-error the row may be absent
+    orders.leftJoin(customers, (_order, customer) => customer.rate, { foreignKey })
+    // @ts-expect-error tables of unlike keys need a foreign key
+    orders.join(customers, (order) => order.amount)
+  })
+
+  test('need the serdes of both rows', () => {
+    const plain = orders.mapValues((order) => ({ ...order }))
+    // @ts-expect-error the row is hashed by its bytes
+    plain.join(customers, (order) => order.amount, { foreignKey })
+    plain.join(customers, (order) => order.amount, { foreignKey, rowValue: json() })
+    const rates = customers.mapValues(({ rate }) => rate)
+    // @ts-expect-error the other row is sent
+    orders.join(rates, (order, rate) => order.amount * rate, { foreignKey })
+    orders.join(rates, (order, rate) => order.amount * rate, { foreignKey, otherValue: float64 })
+  })
+})
+
 describe('branches', () => {
   interface Ok {
     kind: 'ok'

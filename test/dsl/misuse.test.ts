@@ -311,6 +311,32 @@ const cases: [string, () => unknown, Error][] = [
     new TypeError(`other of join(...) on 'lines' is undefined; pass a stream or a table`),
   ],
   [
+    'a foreign key that is no function',
+    () => {
+      const program = builder()
+      const users = program.table('users', { key: text, value: text })
+      program.table('orders', { key: text, value: text }).join(users, () => 0, {
+        foreignKey: 'user',
+      })
+    },
+    new TypeError(
+      `option foreignKey of join(...) on 'orders-table' is 'user'; pass a function such as (row, key) => row.customer`,
+    ),
+  ],
+  [
+    'a foreign key of an outer join',
+    () => {
+      const program = builder()
+      const users = program.table('users', { key: text, value: text })
+      program.table('orders', { key: text, value: text }).outerJoin(users, () => 0, {
+        foreignKey: () => 'a',
+      })
+    },
+    new TypeError(
+      `outerJoin(...) on 'orders-table' has no option 'foreignKey'; its options are name, store, value`,
+    ),
+  ],
+  [
     'a join of two programs',
     () => lines().join(lines(), () => 0, { within: 1 }),
     new TypeError(
