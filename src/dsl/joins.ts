@@ -12,7 +12,7 @@ import { windowJoin } from '../operators/window-join.ts'
 import type { Serde } from '../record/serde.ts'
 import type { ParkedSide } from '../state/store.ts'
 import { show } from '../topology/names.ts'
-import { checkFunction, checkOptions, signedMs } from './arguments.ts'
+import { checkFunction, checkOptions, positiveMs, signedMs } from './arguments.ts'
 import type { Graph, Place, StoreDraft } from './graph.ts'
 import { repartitionThrough } from './repartition.ts'
 import { type SerdeOptions, serdeFor } from './serde-options.ts'
@@ -34,6 +34,12 @@ export interface WindowJoinOptions {
    * moved on by this much. Default 0: as soon as stream time has passed their window and the grace.
    */
   readonly emitInterval?: Duration | undefined
+  /**
+   * Of a left or outer join: after so long without a record of either stream, by the wall clock, time
+   * goes on as the clock does, so that the last records without a match leave too. Default: only
+   * records move time, as in Kafka Streams.
+   */
+  readonly idle?: Duration | undefined
   /** Name of the operator and of what it derives. Default: its lineage. */
   readonly name?: string | undefined
   /** The stores of the two sides, `<store>-left` and `<store>-right`. Default: named by lineage. */
@@ -52,6 +58,7 @@ const WINDOW_JOIN_OPTIONS = [
   'after',
   'grace',
   'emitInterval',
+  'idle',
   'key',
   'value',
   'otherValue',
@@ -68,10 +75,11 @@ interface JoinWindow {
   readonly afterMs: number
   readonly graceMs: number
   readonly emitIntervalMs: number
+  readonly idleMs: number | null
 }
 
 function joinWindow(options: WindowJoinOptions | undefined, call: string): JoinWindow {
-  const { within, before, after, grace = 0 } = options ?? {}
+  const { within, before, after, grace = 0, idle } = options ?? {}
   if (within === undefined && before === undefined && after === undefined) {
     throw new TypeError(
       `${call} of two streams needs a window; pass { within: '10s' }, or before and after`,
@@ -90,6 +98,7 @@ function joinWindow(options: WindowJoinOptions | undefined, call: string): JoinW
     afterMs,
     graceMs: milliseconds(grace, `option grace of ${call}`),
     emitIntervalMs: milliseconds(options?.emitInterval ?? 0, `option emitInterval of ${call}`),
+    idleMs: idle === undefined ? null : positiveMs(idle, `option idle of ${call}`),
   }
 }
 
@@ -110,6 +119,11 @@ export function joinStreams<K, V, O, R>(
   checkFunction(joiner, call, 'joiner', '(left, right, key) => ({ ...left, ...right })')
   const window = joinWindow(options, call)
   const { beforeMs, afterMs } = window
+  if (verb === 'join' && window.idleMs !== null) {
+    throw new TypeError(
+      `option idle of ${call} is for records that leave without a match; use leftJoin or outerJoin, or leave it out`,
+    )
+  }
   const key = serdeFor(options?.key, left.key ?? right.key, call, 'key')
   const value = serdeFor(options?.value, left.value, call, 'value')
   const otherValue = serdeFor(options?.otherValue, right.value, call, 'otherValue')
@@ -148,6 +162,7 @@ export function joinStreams<K, V, O, R>(
             waitMs: { left: afterMs, right: beforeMs },
             graceMs: window.graceMs,
             emitIntervalMs: window.emitIntervalMs,
+            idleMs: window.idleMs,
             alone: (from: ParkedSide, value: unknown, key: K) =>
               from === 'left' ? joiner(value as V, null, key) : joiner(null, value as O, key),
           },

@@ -11,12 +11,37 @@
  * Invariant: with records coming at least once in `idleMs`, nothing here has an effect.
  */
 import type { PromiseOrValue } from '../record/record.ts'
+import { inOrder } from '../record/when.ts'
 import type { ObservedTime, ProcessorContext } from '../topology/processor.ts'
 
 /** How often the clock is looked at while `idleMs` pass. */
 const LOOKS = 10
 
+/** Of nodes that share a time, such as the sides of a join, the one that looks for all. */
+const ofTime = new WeakMap<ObservedTime, IdleTime>()
+
+/** The idle time of nodes that share an observed time: a record of one breaks the silence of all. */
+export function sharedIdleTime(
+  context: ProcessorContext<never, never>,
+  options: {
+    readonly time: ObservedTime
+    readonly idleMs: number
+    readonly advance: () => PromiseOrValue<void>
+  },
+): IdleTime {
+  const { time, advance } = options
+  const shared = ofTime.get(time)
+  if (shared !== undefined) {
+    shared.addAdvance(advance)
+    return shared
+  }
+  const idle = new IdleTime(context, options)
+  ofTime.set(time, idle)
+  return idle
+}
+
 export class IdleTime {
+  readonly #advances: (() => PromiseOrValue<void>)[]
   readonly #context: ProcessorContext<never, never>
   /** Wall-clock time of the last record. */
   #recordAt: number
@@ -35,6 +60,7 @@ export class IdleTime {
   ) {
     const { time, idleMs, advance } = options
     this.#context = context
+    this.#advances = [advance]
     this.#recordAt = context.now()
     context.schedule(Math.max(1, Math.floor(idleMs / LOOKS)), 'wall-clock', (now) => {
       const silence = now - this.#recordAt
@@ -45,8 +71,13 @@ export class IdleTime {
       }
       if (this.#base + silence <= time.max) return
       time.max = this.#base + silence
-      return advance()
+      return inOrder(this.#advances, (advance) => advance())
     })
+  }
+
+  /** Another node that does something when the time has moved. */
+  addAdvance(advance: () => PromiseOrValue<void>): void {
+    this.#advances.push(advance)
   }
 
   /** A record came. */

@@ -17,7 +17,7 @@
  * at again, so a row may wait longer than it has to. The notes are kept with the rows, so that a
  * restart does not change when they leave.
  */
-import type { PromiseOrValue, StreamRecord } from '../record/record.ts'
+import type { PromiseOrValue, RecordHeaders, StreamRecord } from '../record/record.ts'
 import { inOrder, when } from '../record/when.ts'
 import type { ParkedPlace, ParkedSide, TimeOrderedStore } from '../state/store.ts'
 import type { ObservedTime, ProcessorContext } from '../topology/processor.ts'
@@ -32,6 +32,8 @@ export interface UnmatchedOptions<K, R> {
   readonly graceMs: number
   /** Rows are looked for only when the wall clock has moved on by this much; 0: always. */
   readonly emitIntervalMs: number
+  /** After so long without a record of either side windows close by the clock; null: never. */
+  readonly idleMs: number | null
   /** The result of a row of either side without a match. */
   readonly alone: (side: ParkedSide, value: unknown, key: K) => R
 }
@@ -45,8 +47,8 @@ export interface Unmatched<K, V> {
     record: StreamRecord<K, V>,
     alone: (record: StreamRecord<K, V>) => PromiseOrValue<void>,
   ): PromiseOrValue<void>
-  /** Sends the rows whose windows have closed, on the occasion of a record that moved time on. */
-  close(trigger: StreamRecord<K, V>): PromiseOrValue<void>
+  /** Sends the rows whose windows have closed, with the headers of the record that moved time on. */
+  close(headers: RecordHeaders): PromiseOrValue<void>
 }
 
 /** The first note when there is nothing to look at. */
@@ -70,7 +72,7 @@ export function openUnmatched<K, V, R>(
   function send(
     { side, key, time: timestamp }: ParkedPlace<K>,
     values: readonly { readonly value: V }[],
-    { headers }: StreamRecord<K, V>,
+    headers: RecordHeaders,
   ): PromiseOrValue<void> {
     return inOrder(values, ({ value }) =>
       context.forward({ key, value: options.alone(side, value, key), timestamp, headers }),
@@ -90,7 +92,7 @@ export function openUnmatched<K, V, R>(
       return store.add({ time: timestamp, side, key }, value, headers)
     },
 
-    close(trigger) {
+    close(headers) {
       const now = time.max
       // With nothing to look at the first look still starts the interval (an overflow, in Kafka).
       const isEmpty = from() === NOTHING_WAITS && afterMs + graceMs > 0
@@ -107,7 +109,7 @@ export function openUnmatched<K, V, R>(
           isOpen[place.side] = true
           return 'keep'
         }
-        const sent = send(place, read(), trigger)
+        const sent = send(place, read(), headers)
         return sent instanceof Promise ? sent.then(() => 'remove') : 'remove'
       })
       return when(visited, () => {

@@ -15,10 +15,11 @@
  * still meets what the other side holds, and is then counted as `late`. What a left or outer join
  * does with records that find no match is in unmatched.ts.
  */
-import type { PromiseOrValue, StreamRecord } from '../record/record.ts'
+import { NO_HEADERS, type PromiseOrValue, type StreamRecord } from '../record/record.ts'
 import { when } from '../record/when.ts'
 import type { JoinStore } from '../state/store.ts'
 import type { ObservedTime, Processor, ProcessorContext } from '../topology/processor.ts'
+import { type IdleTime, sharedIdleTime } from './idle-time.ts'
 import { openUnmatched, type Unmatched, type UnmatchedOptions } from './unmatched.ts'
 
 export interface WindowJoinOptions<K, V, O, R> {
@@ -46,6 +47,7 @@ export function windowJoin<K, V, O, R>(
     let other: JoinStore<K, O>
     let time: ObservedTime
     let unmatched: Unmatched<K, V> | null = null
+    let idle: IdleTime | null = null
 
     /** A result that nothing met: the record itself, joined with null. */
     function alone({ key, value, timestamp, headers }: StreamRecord<K, V>): PromiseOrValue<void> {
@@ -99,19 +101,24 @@ export function windowJoin<K, V, O, R>(
         other = context.store(options.otherStore)
         time = context.observedTime(options.name)
         if (options.unmatched !== undefined) {
-          unmatched = openUnmatched(options.unmatched, { context, time, afterMs })
+          const { idleMs } = options.unmatched
+          const rows = openUnmatched<K, V, R>(options.unmatched, { context, time, afterMs })
+          const advance = () => rows.close(NO_HEADERS)
+          if (idleMs !== null) idle = sharedIdleTime(context, { time, idleMs, advance })
+          unmatched = rows
         }
       },
 
       process(record) {
         const { key, value, timestamp } = record
+        idle?.touch()
         if (timestamp > time.max) time.max = timestamp
         if (value === null) return context.drop('null-value', record)
         if (key === null) {
           return unmatched?.keepsOwn === true ? alone(record) : context.drop('null-key', record)
         }
         if (unmatched === null || timestamp < time.max) return meet(record)
-        const closed = unmatched.close(record)
+        const closed = unmatched.close(record.headers)
         return closed instanceof Promise ? closed.then(() => meet(record)) : meet(record)
       },
 

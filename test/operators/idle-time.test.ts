@@ -132,3 +132,43 @@ test('idle without anything that waits for a close is an error at the call', () 
     "option idle of count(...) on 'in' is 0; pass a duration above zero",
   )
 })
+
+test.each(['leftJoin', 'outerJoin'] as const)(
+  '%s: a record without a match leaves',
+  async (verb) => {
+    const builder = new StreamsBuilder()
+    const [left, right] = ['left', 'right'].map((topic) => builder.stream(topic, SERDES))
+    const joiner = (one: string | null, other: string | null) => `${one}+${other}`
+    const options = { within: '10s', grace: '2s', idle: '30s' } as const
+    const joined =
+      verb === 'leftJoin'
+        ? left!.leftJoin(right!, joiner, options)
+        : left!.outerJoin(right!, joiner, options)
+    joined.to('out')
+    const driver = await TopologyTestDriver.open(builder.build())
+    const output = driver.output('out', SERDES)
+    const read = async () => (await output.readAll()).map(({ key, value }) => `${key}:${value}`)
+    await driver.input('left', SERDES).pipe({ key: 'a', value: 'x', timestamp: 10_000 })
+    await driver.advanceWallClock(20_000)
+    await driver.input('right', SERDES).pipe({ key: 'b', value: 'y', timestamp: 10_000 })
+    await driver.advanceWallClock(20_000)
+    expect(await read()).toEqual([])
+    await driver.advanceWallClock(11_000)
+    expect((await read()).sort()).toEqual(
+      verb === 'leftJoin' ? ['a:x+null'] : ['a:x+null', 'b:null+y'],
+    )
+    await driver.restart()
+    await driver.advanceWallClock(100_000)
+    expect(await read()).toEqual([])
+    await driver.close()
+  },
+)
+
+test('an inner join has nobody who waits', () => {
+  const builder = new StreamsBuilder()
+  const stream = builder.stream('in', SERDES)
+  const other = builder.stream('other', SERDES)
+  expect(() => stream.join(other, (one) => one, { within: 1, idle: 1 })).toThrow(
+    "option idle of join(...) on 'in' is for records that leave without a match; use leftJoin or outerJoin, or leave it out",
+  )
+})
