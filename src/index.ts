@@ -94,7 +94,12 @@ export type {
   SplitOptions,
   ToTableOptions,
 } from './dsl/stream-options.ts'
-export { type SourceOptions, StreamsBuilder, type TableOptions } from './dsl/streams-builder.ts'
+export {
+  type BuilderOptions,
+  type SourceOptions,
+  StreamsBuilder,
+  type TableOptions,
+} from './dsl/streams-builder.ts'
 export {
   type SuppressBounds,
   type Suppressed,

@@ -21,8 +21,18 @@ import {
 import { Graph, type Place } from './graph.ts'
 import { KStream } from './k-stream.ts'
 import { addTable, type KTable } from './k-table.ts'
+import { checkRequiredNames } from './required-names.ts'
 import type { Present } from './serde-options.ts'
 import { readTableStoreOptions, type TableStoreOptions } from './versioned.ts'
+
+/** How a program is written. */
+export interface BuilderOptions {
+  /**
+   * True: `build` fails where a store or a repartition topic has a derived name, which a change of
+   * the program above it would change. Default false.
+   */
+  readonly requireNames?: boolean | undefined
+}
 
 /** How a topic is read. */
 export interface SourceOptions<K, V> {
@@ -67,6 +77,13 @@ const SOURCE_OPTIONS = ['key', 'value', 'timestamp', 'offsetReset', 'name']
 export class StreamsBuilder {
   readonly #graph = new Graph((place) => new KStream(place))
   readonly #sources: SourceNode[] = []
+  readonly #requiresNames: boolean
+
+  /** @param options - `requireNames` */
+  constructor(options: BuilderOptions = {}) {
+    checkOptions(options, 'new StreamsBuilder(...)', ['requireNames'])
+    this.#requiresNames = options.requireNames ?? false
+  }
 
   /**
    * Reads one or several topics as a stream.
@@ -198,7 +215,7 @@ export class StreamsBuilder {
   /**
    * Checks the program and freezes it as a topology, for `Streams` or the test driver.
    *
-   * @throws TypeError when the program reads no topic
+   * @throws TypeError when the program reads no topic, or names are missing that are required
    * @example
    * ```ts
    * const topology = builder.build()
@@ -206,7 +223,9 @@ export class StreamsBuilder {
    * ```
    */
   build(): Topology {
-    return this.#graph.build()
+    const topology = this.#graph.build()
+    if (this.#requiresNames) checkRequiredNames(topology, this.#graph)
+    return topology
   }
 
   /** The source that reads these topics so, the one there is or a new one. */

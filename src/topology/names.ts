@@ -75,6 +75,7 @@ function hash(text: string): string {
 export class Names {
   readonly #kind: string
   readonly #takenBy = new Map<string, string>()
+  readonly #derived = new Set<string>()
 
   /** @param kind `operator`, `store` or `repartition topic`, as errors say it */
   constructor(kind: string) {
@@ -99,6 +100,12 @@ export class Names {
     let name = base
     for (let ordinal = 2; this.#takenBy.has(name); ordinal++) name = `${base}-${ordinal}`
     this.#takenBy.set(name, call)
+    this.#derived.add(name)
     return name
+  }
+
+  /** True for a name that no user wrote. */
+  isDerived(name: string): boolean {
+    return this.#derived.has(name)
   }
 }

@@ -86,7 +86,7 @@ const HANDLERS = [
 
 class ProgramWriter implements Context {
   readonly config: Readonly<Record<string, unknown>>
-  readonly builder: StreamsBuilder = new StreamsBuilder()
+  readonly builder: StreamsBuilder
   readonly clock: { now: () => number } = { now: () => 0 }
   readonly #made = new Map<string, object>()
   readonly #sinks = new Map<string, SinkSerde>()
@@ -97,6 +97,7 @@ class ProgramWriter implements Context {
 
   constructor(config: Readonly<Record<string, unknown>>) {
     this.config = config
+    this.builder = new StreamsBuilder({ requireNames: config.requireNames === true })
   }
 
   finish(): Program {

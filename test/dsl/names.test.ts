@@ -206,3 +206,26 @@ describe('names of the user', () => {
     ).toThrow(/repartition topic name 'spread-repartition'/)
   })
 })
+
+describe('a builder that requires names', () => {
+  function counting(options: { group?: string; store?: string }) {
+    const builder = new StreamsBuilder({ requireNames: true })
+    builder
+      .stream('words', { value: text })
+      .groupBy((_key, word) => word, { name: options.group })
+      .count({ store: options.store })
+    return () => builder.build()
+  }
+
+  test('builds where stores and repartition topics have them', () => {
+    expect(counting({ group: 'by-word', store: 'counts' })).not.toThrow()
+  })
+
+  test('says which do not', () => {
+    expect(counting({})).toThrow(
+      "these are derived: store 'words-groupBy-count', repartition topic 'words-groupBy-repartition'",
+    )
+    expect(counting({ store: 'counts' })).toThrow("repartition topic 'words-groupBy-repartition';")
+    expect(counting({ group: 'by-word' })).toThrow("store 'by-word-count'")
+  })
+})
