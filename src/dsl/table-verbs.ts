@@ -56,11 +56,18 @@ export function addTableStep<K, V, R>(
   const known = filters ? (place.value as Serde<unknown> | null) : null
   const value = (options?.value ?? known) as Serde<R> | null
   const named = nameResult(place, { verb, call, options, key: place.key, value })
-  // Where the row before costs nothing, a filter does not delete what was never there.
-  if (filters && view.keepBefore(false) === true) named.rows.keepsBefore = true
+  // Where the row before costs nothing, a filter does not delete what was never there; of a table with
+  // history that cannot be said.
+  const filtersAbsent = filters && (view.historyMs ?? null) === null
+  if (filtersAbsent && view.keepBefore(false) === true) named.rows.keepsBefore = true
   graph.addTableProcessor(named.name, place.node, named.rows, {
     create: ({ store, kept, keepsBefore }) =>
-      tableStep<K, V, R>({ step, filters, store: kept ? store : null, keepsBefore }),
+      tableStep<K, V, R>({
+        step,
+        filters: filtersAbsent,
+        store: kept ? store : null,
+        keepsBefore,
+      }),
     keepsKey: true,
   })
   const result: TableParts<K, R> = {
@@ -150,9 +157,9 @@ export function joinTables<K, L, R, J>(
 }
 
 /** Keeps a result in the versioned store that the user asked for, if so. */
-function keepVersions<K, V>(
+export function keepVersions<K, V>(
   result: TableParts<K, V>,
-  { name, versions }: NamedResult,
+  { name, versions }: Pick<NamedResult, 'name' | 'versions'>,
   call: string,
 ): TableParts<K, V> {
   if (versions === null) return result
@@ -210,7 +217,8 @@ function nameResult(
   return { name, lineage: below, rows, versions }
 }
 
-function addVersions(
+/** Adds the versioned store of a result. */
+export function addVersions(
   graph: Graph,
   plan: {
     readonly store: TableStoreOptions
