@@ -55,6 +55,7 @@ export class Closing {
     const { context, time, idleMs, delayMs } = options
     const advance = () => this.timeMoved()
     this.#options = options
+    time.closes = true
     this.#idle = idleMs === null ? null : new IdleTime(context, { time, idleMs, advance })
     this.#sentUpTo = time.max < 0 ? Number.NEGATIVE_INFINITY : time.max - delayMs
   }

@@ -66,6 +66,7 @@ class Suppress<K, V> implements Processor<K, Change<V>, K, Change<V>> {
     this.#held = context.store(store)
     if (sentRows !== null) this.#sent = context.store(sentRows)
     this.#time = context.observedTime()
+    this.#time.closes = true
     if (this.#time.max >= 0) this.#closedUpTo = this.#time.max - delayMs
     const [time, advance] = [this.#time, () => this.#release()]
     if (idleMs !== null) this.#idle = new IdleTime(context, { time, idleMs, advance })

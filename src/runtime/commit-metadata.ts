@@ -9,6 +9,7 @@
  * - Text of another version or shape is as good as none; it never fails a start.
  * - It never outgrows what a log takes. Operators that do not fit are `*`, with the smallest of their
  *   times: after a restart they may take a record that was late, and never drop one that was not.
+ *   Those that send windows as they close come first: their time says what was sent.
  */
 import type { ObservedTime } from '../topology/processor.ts'
 
@@ -31,7 +32,9 @@ export function encodeTaskTime(
 ): string {
   let text = `1;${partitionTime}`
   let others = Number.POSITIVE_INFINITY
-  for (const [name, { max }] of observed) {
+  const closing = [...observed].filter(([, { closes }]) => closes === true)
+  const rest = [...observed].filter(([, { closes }]) => closes !== true)
+  for (const [name, { max }] of [...closing, ...rest]) {
     const entry = `;${name}=${max}`
     if (text.length + entry.length + OTHERS_BYTES <= METADATA_BYTES_MAX) text += entry
     else others = Math.min(others, max)

@@ -39,6 +39,8 @@ export interface RecordMetadata {
  */
 export interface ObservedTime {
   max: number
+  /** True when what this time has passed was sent: it must come back as it was, before others. */
+  closes?: boolean
 }
 
 /** Which time a punctuation follows. */
@@ -139,6 +141,11 @@ export interface Processor<KIn = unknown, VIn = unknown, KOut = unknown, VOut = 
    * have closed. Only in aligned time.
    */
   timeMoved?(): PromiseOrValue<void>
+  /**
+   * The lowest timestamp among the records it has put aside, Infinity without one: aligned time does
+   * not pass it, so that what is made of them is not late.
+   */
+  heldTime?(): number
   /** Called at commit, in topological order: forward what `emit: 'commit'` holds back. */
   flush?(): PromiseOrValue<void>
   close?(): void

@@ -63,6 +63,15 @@ describe('task time', () => {
     expect(time.others).toBe(kept.length)
   })
 
+  test('of those that send windows as they close comes first', () => {
+    const names = Array.from({ length: 300 }, (_, index) => `an-operator-with-a-name-${index}`)
+    const times = new Map(names.map((name, max) => [name, { max, closes: max >= 290 }]))
+    const { observed: kept } = decodeTaskTime(encodeTaskTime(5, times))
+    expect(names.slice(290).map((name) => kept[name])).toEqual(
+      Array.from({ length: 10 }, (_, index) => 290 + index),
+    )
+  })
+
   test('of many operators is committed, and what is late stays late', async () => {
     const builder = new StreamsBuilder()
     const stream = builder.stream('in', { key: text, value: text })
