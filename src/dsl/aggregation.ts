@@ -23,10 +23,12 @@ import { type Present, serdeFor } from './serde-options.ts'
 import {
   readStoreOptions,
   retentionOf,
-  type StoreOptions,
   storeBasics,
   type WindowStoreOptions,
 } from './store-options.ts'
+import { addVersions, keepVersions } from './table-verbs.ts'
+import { storedView } from './table-view.ts'
+import { readTableStoreOptions, type TableStoreOptions } from './versioned.ts'
 import {
   type AlignedWindows,
   type SessionWindows,
@@ -35,7 +37,7 @@ import {
 } from './windows.ts'
 
 /** Options of every aggregation. */
-export interface AggregationOptions<Store = StoreOptions, Emit = Exclude<Emission, 'close'>> {
+export interface AggregationOptions<Store = TableStoreOptions, Emit = Exclude<Emission, 'close'>> {
   /** Name of the operator. Default: its lineage. */
   readonly name?: string | undefined
   /** The store of the results, by name or with more. Default: named by its lineage. */
@@ -135,17 +137,23 @@ export function addAggregation<K, V, A>(
   place: Place<K, V>,
   plan: AggregationPlan<K, V, A>,
 ): TablePlace<K, A> {
-  const { basics, emit, name, lineage, value } = prepare(place, plan, false)
+  const { basics, emit, name, lineage, value, versions } = prepare(place, plan, false)
+  const serdes = { keySerde: place.key as Serde<unknown>, valueSerde: value as Serde<unknown> }
   const rows = place.graph.addStore({
     kind: 'key-value',
     ...basics,
-    keySerde: place.key as Serde<unknown>,
-    valueSerde: value,
+    ...serdes,
     keepsBefore: false,
   })
   rows.emitsAtCommit = emit === 'commit'
   addFolding(place, plan, { name, rows }, (sealed, fold) => aggregate({ ...sealed, fold, emit }))
-  return { place: { ...place, node: name, lineage, value, rekeyed: false }, rows }
+  const result = { ...place, node: name, lineage, value, rekeyed: false }
+  if (versions === null) return { place: result, rows }
+  const { graph } = place
+  const { call } = plan
+  const kept = addVersions(graph, { store: versions, serdes, name, call })
+  const parts = { place: result, view: storedView<K, A>(rows) }
+  return { place: keepVersions(parts, { name, versions: kept }, call).place, rows: kept }
 }
 
 /** Adds an aggregation by windows of time. `place` has the key's serde. */
@@ -283,13 +291,23 @@ function prepare<K, V, A>(
   }
   const { graph } = place
   graph.addCoPartitioning(place.topics, call)
-  const store = readStoreOptions(options.store, call, keepsWindows)
+  const store = keepsWindows
+    ? readStoreOptions(options.store, call, true)
+    : readTableStoreOptions(options.store, call)
+  // The rows that are folded into are beside the versions of them that the user asked for.
+  const versions = 'history' in store && store.history !== undefined ? store : null
   const name = graph.name(store.name ?? place.lineage, verb, options.name)
-  const basics = storeBasics(graph, store, name, call)
+  const basics = storeBasics(
+    graph,
+    versions === null ? store : {},
+    `${name}${versions === null ? '' : '-fold'}`,
+    call,
+  )
   const value = serdeFor(options.value as Serde<A> | undefined, known, call, 'value')
   const lineage = options.name ?? store.name ?? name
   const emit = options.emit ?? 'commit'
-  return { basics, emit, idleMs: idleOf(options, call), name, lineage, value, store }
+  const idleMs = idleOf(options, call)
+  return { basics, emit, idleMs, name, lineage, value, store, versions }
 }
 
 function idleOf({ emit, idle }: WindowAggregationOptions, call: string): number | null {
