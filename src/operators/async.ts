@@ -88,6 +88,12 @@ class AsyncOperator<KIn, VIn, KOut, VOut, R> implements Processor<KIn, VIn, KOut
     return this.#start(record)
   }
 
+  heldTime(): number {
+    let lowest = Number.POSITIVE_INFINITY
+    for (const { record } of this.#aside) lowest = Math.min(lowest, record.timestamp)
+    return lowest
+  }
+
   flush(): PromiseOrValue<void> {
     if (this.#aside.size > 0) return this.#drain()
   }

@@ -38,9 +38,11 @@ class UserProcessor<KIn, VIn, KOut, VOut> implements Processor<KIn, VIn, KOut, V
   readonly #processor: Processor<KIn, VIn, KOut, VOut>
   readonly #fixedKey: boolean
   #context: UserContext<KOut, VOut> | null = null
+  readonly heldTime?: () => number
 
   constructor(processor: Processor<KIn, VIn, KOut, VOut>, fixedKey: boolean) {
     this.#processor = processor
+    if (processor.heldTime !== undefined) this.heldTime = () => processor.heldTime?.() ?? Infinity
     this.#fixedKey = fixedKey
   }
 

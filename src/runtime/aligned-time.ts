@@ -63,6 +63,7 @@ export class AlignedTime implements ObservedTime {
   #upstream: readonly UpstreamPartition[] = []
   #isIdle = false
   #marked: TimeMark | null = null
+  #heldTime: () => number = () => Number.POSITIVE_INFINITY
 
   /** @param idleMs wall-clock time after which a partition without records is left out */
   constructor(idleMs: number) {
@@ -93,6 +94,11 @@ export class AlignedTime implements ObservedTime {
       time: queue.partitionTime,
       sawAt: now,
     }))
+  }
+
+  /** The time does not pass records that processors have put aside: the lowest of their times. */
+  holdBackBy(heldTime: () => number): void {
+    this.#heldTime = heldTime
   }
 
   /** Takes in the time of a record; true when the task's time moved. */
@@ -135,6 +141,8 @@ export class AlignedTime implements ObservedTime {
     }
     this.#isIdle = lowest === Number.POSITIVE_INFINITY
     if (this.#isIdle || lowest <= this.#time) return false
+    lowest = Math.min(lowest, this.#heldTime())
+    if (lowest <= this.#time) return false
     this.#time = lowest
     return true
   }

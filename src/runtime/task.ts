@@ -102,6 +102,8 @@ export class Task {
   readonly #aligned: AlignedTime | null
   /** Processors that do something when the task's time moved without a record of theirs. */
   #timed: readonly Processor[] = []
+  /** Processors that put records aside. */
+  #holding: readonly Processor[] = []
 
   constructor(options: TaskOptions) {
     this.#options = options
@@ -189,9 +191,10 @@ export class Task {
     const { clock } = this.#options
     this.#aligned?.open(this.queues, (queue) => this.#writersOf(queue), clock.now())
     for (const node of this.#graph.nodes) node.processor.init?.(node)
-    this.#timed = this.#graph.nodes
-      .map(({ processor }) => processor)
-      .filter(({ timeMoved }) => timeMoved !== undefined)
+    const processors = this.#graph.nodes.map(({ processor }) => processor)
+    this.#timed = processors.filter(({ timeMoved }) => timeMoved !== undefined)
+    this.#holding = processors.filter(({ heldTime }) => heldTime !== undefined)
+    if (this.#holding.length > 0) this.#aligned?.holdBackBy(() => this.#heldTime())
     this.#punctuations.started()
   }
 
@@ -362,11 +365,32 @@ export class Task {
     this.#commitRequested = false
     this.#current = null
     this.#currentQueue = null
-    for (const { processor } of this.#graph.nodes) {
-      const pending = processor.flush?.()
-      if (pending instanceof Promise) await pending
-    }
+    do {
+      for (const { processor } of this.#graph.nodes) {
+        const pending = processor.flush?.()
+        if (pending instanceof Promise) await pending
+      }
+    } while (await this.#catchUp())
     this.#writeMark()
+  }
+
+  /**
+   * Moves aligned time on to where records put aside have kept it from; true when it moved, and
+   * processors may hold something back again.
+   */
+  async #catchUp(): Promise<boolean> {
+    if (this.#holding.length === 0) return false
+    if (this.#aligned?.lookAgain(this.#options.clock.now()) !== true) return false
+    await this.#timeMoved()
+    return true
+  }
+
+  #heldTime(): number {
+    let lowest = Number.POSITIVE_INFINITY
+    for (const processor of this.#holding) {
+      lowest = Math.min(lowest, processor.heldTime?.() ?? lowest)
+    }
+    return lowest
   }
 
   /** Hands every changed row to its changelog partition. */

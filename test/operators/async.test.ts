@@ -12,6 +12,7 @@ import {
   StreamsError,
   type Topology,
   text,
+  tumbling,
 } from 'millrace'
 import {
   type TestRecord,
@@ -461,4 +462,25 @@ test('a commit comes in time though each record waits for the one before', async
   expect(first?.records.length).toBeLessThan(50)
   await app.close()
   await log.shutdown()
+})
+
+test('aligned time does not pass what is in flight: nothing that was in time is late', async () => {
+  const windows = 20
+  const builder = new StreamsBuilder()
+  linesOf(builder)
+    .mapValuesAsync((value) => wait(Number(value) % 4, value), { name: 'ask' })
+    .groupByKey({ value: text })
+    .windowedBy(tumbling(5))
+    .count({ store: 'counts', emit: 'close' })
+    .toStream()
+    .map(({ key, start }, count): [string, string] => [`${key}@${start}`, `${count}`])
+    .mapValuesAsync((value) => wait(1, value))
+    .to('out', { key: text, value: text })
+  const lines = Array.from({ length: 5 * windows }, (_, at) => `k:${at}`)
+  const { driver, records } = await pipe(builder.build(), lines, { time: 'aligned' })
+  // The last window is open: nothing has passed its end.
+  const expected = Array.from({ length: windows - 1 }, (_, at) => `k@${at * 5}=5`)
+  expect(records.map(({ key, value }) => `${key}=${value}`)).toEqual(expected)
+  expect(driver.metrics().dropped).toEqual([])
+  await driver.close()
 })
