@@ -207,6 +207,7 @@ export {
 } from './topology/timestamps.ts'
 export type {
   ConsumedRecord,
+  DescribeFormat,
   Partitioner,
   TimestampExtractor,
   Topology,

@@ -7,11 +7,39 @@
  *
  * @see org.apache.kafka.streams.TopologyDescription
  */
+import { drawDot, drawMermaid, topologyGraph } from './draw.ts'
 import { subTopologies } from './sub-topologies.ts'
-import type { GlobalStoreNode, SinkNode, SubTopology, Topology, TopologyNode } from './topology.ts'
+import type {
+  DescribeFormat,
+  GlobalStoreNode,
+  SinkNode,
+  SubTopology,
+  Topology,
+  TopologyNode,
+} from './topology.ts'
 
-/** Describes a topology: sub-topologies, nodes, stores and topics, and who hands to whom. */
-export function describe(topology: Topology): string {
+const DRAWINGS: Readonly<Record<DescribeFormat, (topology: Topology) => string>> = {
+  text: describeText,
+  json: (topology) => `${JSON.stringify(topologyGraph(topology), null, 2)}\n`,
+  dot: drawDot,
+  mermaid: drawMermaid,
+}
+
+/**
+ * Writes a topology down.
+ *
+ * @throws TypeError when the format is none of them
+ */
+export function describe(topology: Topology, format: DescribeFormat = 'text'): string {
+  if (!Object.hasOwn(DRAWINGS, format)) {
+    const listed = Object.keys(DRAWINGS).map((name) => `'${name}'`)
+    throw new TypeError(`describe('${String(format)}'): write ${listed.join(', ')}`)
+  }
+  return DRAWINGS[format](topology)
+}
+
+/** Sub-topologies, nodes, stores and topics, and who hands to whom. */
+function describeText(topology: Topology): string {
   const parts = subTopologies(topology).map(describeSubTopology)
   const globals = topology.globals.map((global, index) =>
     describeGlobal(global, parts.length + index),

@@ -102,6 +102,9 @@ export interface GlobalStoreNode {
 }
 
 /** A program as frozen data: what `StreamsBuilder.build()` returns and `Streams` runs. */
+/** How a topology is written down. */
+export type DescribeFormat = 'text' | 'json' | 'dot' | 'mermaid'
+
 export interface Topology {
   readonly nodes: readonly TopologyNode[]
   readonly stores: readonly StoreDefinition[]
@@ -109,8 +112,11 @@ export interface Topology {
   readonly coPartitioning: readonly CoPartitioning[]
   /** Stores that belong to no task. */
   readonly globals: readonly GlobalStoreNode[]
-  /** The topology as text, in the form of Kafka Streams' `TopologyDescription`. */
-  describe(): string
+  /**
+   * The topology as text: in the form of Kafka Streams' `TopologyDescription` (default), as JSON
+   * (vertices and edges), for Graphviz, or as a Mermaid flowchart.
+   */
+  describe(format?: DescribeFormat): string
 }
 
 /** A connected part of a topology; one task runs it for one partition number. */

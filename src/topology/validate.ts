@@ -28,7 +28,7 @@ export function buildTopology(parts: TopologyParts): Topology {
     repartitionTopics: Object.freeze([...parts.repartitionTopics]),
     coPartitioning: Object.freeze([...parts.coPartitioning]),
     globals: Object.freeze((parts.globals ?? []).map((global) => Object.freeze({ ...global }))),
-    describe: () => describe(topology),
+    describe: (format) => describe(topology, format),
   }
   return Object.freeze(topology)
 }

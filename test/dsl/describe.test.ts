@@ -50,3 +50,15 @@ test('with the names of Kafka Streams the description is the one it gives', () =
     ].join('\n'),
   )
 })
+
+test.each(['json', 'dot', 'mermaid'] as const)('a topology is drawn as %s', async (format) => {
+  const topology = programs['web-log']?.()
+  await expect(topology?.describe(format)).toMatchFileSnapshot(`topologies/web-log.${format}`)
+})
+
+test('an unknown form names those there are', () => {
+  const topology = new StreamsBuilder().build()
+  expect(() => topology.describe('svg' as 'dot')).toThrow(
+    "describe('svg'): write 'text', 'json', 'dot', 'mermaid'",
+  )
+})
