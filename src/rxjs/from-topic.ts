@@ -15,6 +15,7 @@ import { Credits } from './credits.ts'
 
 /** What consumers are made by: an `EmbeddedLog`. */
 export interface ConsumerSource {
+  /** A new consumer; it is closed by who asked for it. */
   consumer<K, V>(options: ConsumerOptions<K, V>): Consumer<K, V>
 }
 

@@ -20,6 +20,7 @@ export type ObservedRecord<K, V> = Omit<ProducerRecord<K, V>, 'topic'>
 
 /** What writes records: a `Producer`. */
 export interface RecordSink<K, V> {
+  /** Resolves when the record is acknowledged, with its offset. */
   send(record: ProducerRecord<K, V>): Promise<number>
 }
 

@@ -7,6 +7,8 @@ import {
   embedded,
   type Guarantee,
   int64,
+  type Processor,
+  type ProcessorContext,
   Streams,
   StreamsBuilder,
   StreamsError,
@@ -482,5 +484,41 @@ test('aligned time does not pass what is in flight: nothing that was in time is 
   const expected = Array.from({ length: windows - 1 }, (_, at) => `k@${at * 5}=5`)
   expect(records.map(({ key, value }) => `${key}=${value}`)).toEqual(expected)
   expect(driver.metrics().dropped).toEqual([])
+  await driver.close()
+})
+
+test('a processor of a user puts records aside and goes on with them in flush', async () => {
+  const builder = new StreamsBuilder()
+  linesOf(builder)
+    .processValues((): Processor<string, string, string, string> => {
+      const aside: (() => Promise<void> | void)[] = []
+      let context: ProcessorContext<string, string>
+      return {
+        init: (given) => {
+          context = given
+        },
+        process(record) {
+          if (record.key === 'c') return context.forward({ ...record, value: 'at once' })
+          const resume = context.suspend(record)
+          aside.push(() =>
+            resume(() => {
+              const place = `${record.value} of ${context.metadata()?.offset}`
+              return context.forward({ ...record, value: place })
+            }),
+          )
+        },
+        async flush() {
+          for (const goOn of aside.splice(0)) await goOn()
+        },
+      }
+    })
+    .to('out', { value: text })
+  const { driver, records } = await pipe(builder.build(), ['a:1', 'b:2', 'c:3', 'a:4'])
+  expect(records.map(({ key, value }) => `${key}: ${value}`)).toEqual([
+    'c: at once',
+    'a: 1 of 0',
+    'b: 2 of 1',
+    'a: 4 of 3',
+  ])
   await driver.close()
 })
