@@ -104,13 +104,14 @@ export function joinTables<K, L, R, J>(
   checkOptions(options, call, ['name', 'store', 'value'])
   checkFunction(joiner, call, 'joiner', '(left, right, key) => ({ ...left, ...right })')
   checkKeys(left.place.key, right.place.key, call)
+  const mayMiss = MAY_MISS[verb]
   const topics = [...new Set([...left.place.topics, ...right.place.topics])]
   graph.addCoPartitioning(topics, call)
-  left.view.keepBefore()
-  right.view.keepBefore()
+  // An inner join needs no row before, unless something below does (KTableImpl.doJoin).
+  if (mayMiss.right) left.view.keepBefore()
+  if (mayMiss.left) right.view.keepBefore()
   const lefts = left.view.lookUp(call, true)
   const rights = right.view.lookUp(call, true)
-  const mayMiss = MAY_MISS[verb]
 
   const key = left.place.key ?? right.place.key
   const value = (options?.value ?? null) as Serde<J> | null
@@ -143,11 +144,16 @@ export function joinTables<K, L, R, J>(
     keepsKey: true,
   })
   const place: Place<K, J> = { graph, node: name, lineage, topics, key, value, rekeyed: false }
-  if (rows.kept) return { place, view: storedView(rows) }
+  const keepBefore = (forced?: boolean): boolean => {
+    left.view.keepBefore(forced)
+    right.view.keepBefore(forced)
+    return true
+  }
+  if (rows.kept) return { place, view: { ...storedView(rows), keepBefore } }
   const join = { joiner, leftMayMiss: mayMiss.left, rightMayMiss: mayMiss.right }
   const view: TableParts<K, J>['view'] = {
     store: rows,
-    keepBefore: () => true,
+    keepBefore,
     lookUp: () => ({
       stores: [...new Set([...lefts.stores, ...rights.stores])],
       open: joinedRows(lefts.open, rights.open, join),

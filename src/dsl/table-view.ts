@@ -42,7 +42,7 @@ export interface TableView<K, V> {
    * From here on rows can be read. `call` is who looks, as errors say it.
    *
    * @param emitted true for rows as they were last handed on, for whoever takes the changes too: an
-   * aggregation that sends at commit is ahead of that. Only after `keepBefore`.
+   * aggregation that sends at commit is ahead of that.
    */
   lookUp(call: string, emitted?: boolean): RowSource<K, V>
 }
@@ -92,13 +92,11 @@ export function steppedView<K, V, R>(
   }
 }
 
-function openRowsOf(
-  { definition, emitsAtCommit }: StoreDraft,
-  emitted: boolean,
-  call: string,
-): unknown {
+function openRowsOf(draft: StoreDraft, emitted: boolean, call: string): unknown {
+  const { definition, emitsAtCommit } = draft
   const { kind, name } = definition
   const isBehind = emitted && emitsAtCommit === true
+  if (isBehind) draft.keepsBefore = true
   if (kind === 'key-value') return isBehind ? emittedRows(name) : storedRows(name)
   if (kind === 'versioned') return storedRows(name)
   if (kind === 'window') return storedWindowRows(name, isBehind)
