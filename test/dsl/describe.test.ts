@@ -57,8 +57,8 @@ test.each(['json', 'dot', 'mermaid'] as const)('a topology is drawn as %s', asyn
 })
 
 test('an unknown form names those there are', () => {
-  const topology = new StreamsBuilder().build()
-  expect(() => topology.describe('svg' as 'dot')).toThrow(
+  const topology = programs['word-count']?.()
+  expect(() => topology?.describe('svg' as 'dot')).toThrow(
     "describe('svg'): write 'text', 'json', 'dot', 'mermaid'",
   )
 })
