@@ -216,9 +216,9 @@ class Defective implements Processor {
 
   #observe({ key, value, timestamp }: AnyRecord): void {
     const { windows } = this.#aggregation
+    this.#time = timestamp
     if (windows.type === 'session') return
     const size = Number(windows.sizeMs)
-    this.#time = timestamp
     if (windows.type !== 'sliding') {
       const advance = Number(windows.advanceMs ?? size)
       this.#wrote(Math.floor(timestamp / advance) * advance)
@@ -230,8 +230,8 @@ class Defective implements Processor {
     this.#times.set(key as Key, times)
     const before = [...times].filter((time) => time < timestamp).sort((a, b) => b - a)
     const [last = -1, lastButOne = -1] = before
-    // The one before is found by a window that another record of the difference before it began.
-    const isFound = lastButOne >= 0 && last - lastButOne <= size
+    // The one before is found by the window at 0, or one that a record of the difference before it began.
+    const isFound = last < size || (lastButOne >= 0 && last - lastButOne <= size)
     const isNext = last >= 0 && timestamp === last + size + 1
     this.#twice = isFound && isNext && !times.has(timestamp) ? last + 1 : -1
     times.add(timestamp)
@@ -247,7 +247,7 @@ class Defective implements Processor {
     const { isOnClose, windows } = this.#aggregation
     if (windows.type === 'session') {
       const { before, after } = record.value as { before: Value; after: Value }
-      const isMoment = !isOnClose && start === end && after !== null
+      const isMoment = !isOnClose && start === end && (after !== null || start === this.#time)
       return context.forward({ ...record, value: { before: isMoment ? null : before, after } })
     }
     if (isOnClose) {
