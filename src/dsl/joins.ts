@@ -134,7 +134,11 @@ export function joinStreams<K, V, O, R>(
   const keepsRight = verb === 'outerJoin'
   const shared = { call, key, partitions, keepsNullKeys: keepsLeft }
   const own = ownPartitions(left, { name: leftName, value, ...shared })
-  const other = ownPartitions(right, { name: rightName, value: otherValue, ...shared })
+  // A stream joined with itself is repartitioned once.
+  const isSelf = right.node === left.node && options?.name === undefined
+  const other = isSelf
+    ? { ...right, ...own, value: right.value }
+    : ownPartitions(right, { name: rightName, value: otherValue, ...shared })
   checkKeys(own.key, other.key, call)
   const topics = [...new Set([...own.topics, ...other.topics])]
   graph.addCoPartitioning(topics, call)
