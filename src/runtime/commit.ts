@@ -4,7 +4,8 @@
  * Between two commits everything an application does is provisional; a commit makes output, state
  * and position true together. Called between records, never while one is being processed.
  *
- *   1. flush       operators hand on what they held back; it reaches sinks and other stores
+ *   1. flush       operators wait for calls in flight and hand on what they held back; it reaches
+ *                  sinks and other stores
  *   2. drain       every changed row goes into its changelog batch
  *   3. send        all batches are sent and acknowledged
  *   4. offsets     the positions of the source partitions: in the transaction (exactly-once), or

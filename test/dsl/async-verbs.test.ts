@@ -1,11 +1,10 @@
 /** Asynchronous verbs in a program: misuse, names, and what is known below. */
-import { int32, StreamsBuilder, text } from 'millrace'
+import { type AsyncOptions, int32, StreamsBuilder, text } from 'millrace'
 import { expect, test } from 'vitest'
 
-// biome-ignore lint/suspicious/noExplicitAny: misuse is what the types forbid
-function misuse(options: any): () => unknown {
+function misuse(options: unknown): () => unknown {
   const lines = new StreamsBuilder().stream('lines', { key: text, value: text })
-  return () => lines.mapValuesAsync(async (value) => value, options)
+  return () => lines.mapValuesAsync(async (value) => value, options as AsyncOptions)
 }
 
 const call = `mapValuesAsync(...) on 'lines'`
