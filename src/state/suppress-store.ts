@@ -7,8 +7,8 @@
  * All of it is in memory, so nothing here waits. Database key: store number (2 bytes) + key bytes;
  * changelog key: key bytes. Row, as changelog value and behind the timestamp in the database:
  *
- *   time (8) | 0 = deletes, 1 = has a value, 2 = a mark (1) | headers: count (4), each name length (4) + name +
- *   value length (4, -1 for null) + value | value, when there is one
+ *   time (8) | 0 = deletes, 1 = has a value, 2 = a mark (1) | headers: count (4), each name length (4)
+ *   + name + value length (4, -1 for null) + value | value, when there is one
  *
  * Invariants:
  * - A key is held once. A row of a key that is held takes its place, with the time of the first.
