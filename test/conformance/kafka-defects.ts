@@ -13,6 +13,7 @@
  * - A new sliding window changes what was not there: with its row goes, as the row before, what the
  *   new one was made of, the initial value or the row of an earlier window.
  * - A session of one moment counted again: for the second record of a time the row before is missing.
+ * - Headers changed in place: what `process` adds to a record's headers its siblings see, too.
  * - Two final rows: a window whose end is inclusive takes a record at the very time of its closing, when
  *   suppression has sent it, and sends it again.
  */

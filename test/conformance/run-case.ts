@@ -108,7 +108,7 @@ export async function runCase(
   let driver: TopologyTestDriver
   let written: Set<string>
   try {
-    program = buildProgram(one)
+    program = buildProgram(one, options.withDefects)
     if (options.withDefects === true)
       program = { ...program, ...withDefects(one, program.topology) }
     written = new Set([...program.sinks.keys(), ...topics])

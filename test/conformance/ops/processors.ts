@@ -130,6 +130,15 @@ function tick(step: Options, once: boolean): Plan {
   return { behaviour, stores: [counts], connected: [] }
 }
 
+/** The record with these headers: the one its siblings see too when `inPlace`. */
+function withHeaders(
+  record: CaseRecord,
+  headers: readonly RecordHeader[],
+  inPlace: boolean,
+): CaseRecord {
+  return inPlace ? Object.assign(record, { headers }) : { ...record, headers }
+}
+
 const PROCESSORS: Readonly<Record<string, (step: Options, context: Context) => Plan>> = {
   tick: (step) => tick(step, false),
   tickOnce: (step) => tick(step, true),
@@ -162,18 +171,20 @@ const PROCESSORS: Readonly<Record<string, (step: Options, context: Context) => P
     }
     return { behaviour, stores: [], connected: [] }
   },
-  setHeader(step) {
+  setHeader(step, { sharesHeaders }) {
     const key = String(step.take('header'))
+    const inPlace = sharesHeaders && step.op === 'process'
     return stateless((record, context) => {
       const headers = [{ key, value: Buffer.from(textOf(record.value)) }]
-      return context.forward({ ...record, headers })
+      return context.forward(withHeaders(record, headers, inPlace))
     })
   },
-  addHeader(step) {
+  addHeader(step, { sharesHeaders }) {
     const key = String(step.take('header'))
+    const inPlace = sharesHeaders && step.op === 'process'
     return stateless((record, context) => {
       const header = { key, value: Buffer.from(textOf(record.value)) }
-      return context.forward({ ...record, headers: [...record.headers, header] })
+      return context.forward(withHeaders(record, [...record.headers, header], inPlace))
     })
   },
   shiftTimestamp(step) {

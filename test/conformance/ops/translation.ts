@@ -83,6 +83,8 @@ export interface Context {
   source(step: Options): SourceOptionsOfCase
   /** How an aggregate, or a table, with these store options sends its rows. */
   emission(step: Options): CaseEmission | 'close'
+  /** True when processors change the headers of a record in place, as in Kafka Streams. */
+  readonly sharesHeaders: boolean
   /** Wall-clock time of the driver that runs the program. */
   now(): number
   /** Notes for the aggregation above step `id` that it sends rows when windows close. */
