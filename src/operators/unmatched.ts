@@ -12,9 +12,9 @@
  * - A record whose window has passed when it comes leaves at once, although grace has not passed: a
  *   match may still follow it (KAFKA-19536).
  *
- * Follows KStreamKStreamJoin.emitNonJoinedOuterRecords to the letter, the notes included: the time of
- * the last row looked at, and when to look again. Before stream time has passed it by this side's
- * window nothing is looked at again, so a row may wait longer than it has to. The notes are kept
+ * Follows KStreamKStreamJoin.emitNonJoinedOuterRecords to the letter, its notes included: the time of
+ * the last row looked at, and when to look again. Before stream time has passed the first by this
+ * side's window nothing is looked at, so a row may wait longer than it has to. The notes are kept
  * with the rows, so that a restart does not change when they leave.
  */
 import type { PromiseOrValue, RecordHeaders, StreamRecord } from '../record/record.ts'
