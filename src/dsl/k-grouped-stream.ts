@@ -132,7 +132,10 @@ export class KGroupedStream<K, V, Has extends 'key' | 'value' = never> {
    * ```ts
    * clicks
    *   .groupByKey()
-   *   .cogroup((_user, click, visit: { clicks: number; orders: number }) => ({ ...visit, clicks: visit.clicks + 1 }))
+   *   .cogroup((_user, click, visit: { clicks: number; orders: number }) => ({
+   *     ...visit,
+   *     clicks: visit.clicks + 1,
+   *   }))
    *   .cogroup(orders.groupByKey(), (_user, order, visit) => ({ ...visit, orders: visit.orders + 1 }))
    *   .aggregate(() => ({ clicks: 0, orders: 0 }), { value: json(), store: 'visits' })
    * ```

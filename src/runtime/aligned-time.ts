@@ -10,41 +10,15 @@
  * Journey: source partition -> task's time -> mark in every partition of the repartition topic ->
  * queue -> [aligned time] -> operators, which see it as the `max` of their observed time.
  *
- *   mark   key null, value null, header `millrace-time`: `<task id>;<time>;<0 | 1: idle>`
- *
  * Invariants:
  * - It never goes back, and is never ahead of what any upstream partition that is not idle has
  *   passed: a record is late only if it is late within its own source partition.
  * - It is committed with the offsets. What a mark says is true of all that its writer wrote before.
  * - A partition without records for the idle time, or at the end of a bounded run, is left out.
  */
-import type { RecordHeaders } from '../record/record.ts'
 import type { ObservedTime } from '../topology/processor.ts'
 import type { RecordQueue } from './record-queue.ts'
-
-const MARK_HEADER = 'millrace-time'
-
-/** What a writer of a repartition topic says of its time. */
-export interface TimeMark {
-  readonly writer: string
-  /** -1 before its first record. */
-  readonly time: number
-  readonly isIdle: boolean
-}
-
-export function encodeMark({ writer, time, isIdle }: TimeMark): RecordHeaders {
-  return [{ key: MARK_HEADER, value: Buffer.from(`${writer};${time};${isIdle ? 1 : 0}`) }]
-}
-
-/** The mark in the headers of a record without key and value; null when it is another record. */
-export function decodeMark(headers: RecordHeaders): TimeMark | null {
-  const [header] = headers
-  if (header?.key !== MARK_HEADER || header.value === null) return null
-  const [writer, time, idle] = Buffer.from(header.value).toString().split(';')
-  const ms = Number(time)
-  if (writer === undefined || !Number.isSafeInteger(ms)) return null
-  return { writer, time: ms, isIdle: idle === '1' }
-}
+import type { TimeMark } from './time-mark.ts'
 
 /** One partition a task reads: how far its time has come. */
 interface UpstreamPartition {

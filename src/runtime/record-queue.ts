@@ -19,8 +19,8 @@ import type { BatchReader } from '../record/batch-reader.ts'
 import { nextOffset } from '../record/next-offset.ts'
 import type { RecordHeaders, StreamRecord } from '../record/record.ts'
 import type { SourceNode } from '../topology/topology.ts'
-import { decodeMark, type TimeMark } from './aligned-time.ts'
 import type { Metrics } from './metrics.ts'
+import { decodeMark, type TimeMark } from './time-mark.ts'
 
 /**
  * Records decoded ahead of processing: one batched read of the stores serves them (256 keys are read

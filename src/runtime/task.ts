@@ -19,18 +19,20 @@ import type { StateStore, StoreDefinition } from '../state/store.ts'
 import type { TaskState } from '../state/task-state.ts'
 import type { ObservedTime, Processor, RecordMetadata, Resume } from '../topology/processor.ts'
 import type { SourceNode, SubTopology } from '../topology/topology.ts'
-import { type AlignedTime, encodeMark } from './aligned-time.ts'
+import type { AlignedTime } from './aligned-time.ts'
 import type { ApplicationTopics } from './application-topics.ts'
 import { decodeTaskTime, encodeTaskTime } from './commit-metadata.ts'
 import type { Handlers } from './handlers.ts'
 import type { Metrics } from './metrics.ts'
 import type { Output } from './output.ts'
 import { isScheduleName, Punctuations } from './punctuation.ts'
+import { QueueHeap } from './queue-heap.ts'
 import { type QueuedRecord, RecordQueue } from './record-queue.ts'
 import { sink } from './sink.ts'
 import { TaskFailures } from './task-failures.ts'
 import { buildTaskGraph, type SourceEntry, type TaskGraph } from './task-graph.ts'
 import type { TaskSurroundings } from './task-node.ts'
+import { encodeMark } from './time-mark.ts'
 
 /** What a task is, before it runs. */
 export interface TaskDescription {
@@ -53,6 +55,8 @@ export interface TaskOptions {
   readonly handlers: Handlers
   /** null: each operator has the largest time it saw, as in Kafka Streams. */
   readonly alignedTime: AlignedTime | null
+  /** True to take records of equal timestamps in the order of Kafka Streams' heap. */
+  readonly ordersLikeKafka?: boolean | undefined
 }
 
 /** A source partition of a task, with the offset the group has committed. */
@@ -100,6 +104,7 @@ export class Task {
   #commitRequested = false
   readonly #failures: TaskFailures
   readonly #aligned: AlignedTime | null
+  readonly #heap: QueueHeap | null
   /** Processors that do something when the task's time moved without a record of theirs. */
   #timed: readonly Processor[] = []
   /** Processors that put records aside. */
@@ -114,6 +119,7 @@ export class Task {
       metadata: () => this.#metadata(),
     })
     this.#aligned = options.alignedTime
+    this.#heap = options.ordersLikeKafka === true ? new QueueHeap() : null
     this.id = options.description.id
     this.partition = options.description.partition
     this.state = options.state
@@ -234,7 +240,9 @@ export class Task {
           : this.#processAligned(queue, index, this.#aligned)
       if (pending instanceof Promise) {
         return pending.then(() => {
+          this.#heap?.take()
           queue.shift()
+          this.#heap?.taken(index)
           const punctuated = this.#punctuateStreamTime()
           const next = isOver() ? 0 : left - 1
           return punctuated instanceof Promise
@@ -242,7 +250,9 @@ export class Task {
             : this.run(next, isOver)
         })
       }
+      this.#heap?.take()
       queue.shift()
+      this.#heap?.taken(index)
       if (this.#streamTime >= this.#punctuations.nextStreamTime) {
         const punctuated = this.#punctuateStreamTime()
         if (punctuated instanceof Promise) return punctuated.then(() => this.run(left - 1, isOver))
@@ -331,6 +341,7 @@ export class Task {
 
   /** The queue with the lowest head time; -1 when there is none, or one must be filled first. */
   #choose(): number {
+    if (this.#heap !== null) return this.#heap.choose(this.queues)
     let chosen = -1
     let lowest = Number.POSITIVE_INFINITY
     const { queues } = this
