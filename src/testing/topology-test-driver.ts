@@ -42,7 +42,7 @@ export interface TopologyTestDriverOptions extends HandlerOptions {
    * Runs the whole topology as one task (for each partition number), as Kafka's TopologyTestDriver
    * does: its sub-topologies share one stream time, of all their topics the one with the lowest
    * timestamp is next, repartition topics included, and a commit follows each record. Among equal
-   * timestamps the source that the program has first is next. Default false: tasks as in production.
+   * timestamps the order is that of Kafka Streams' heap. Default false: tasks as in production.
    */
   readonly singleTask?: boolean
   /** Which time closes windows; default `'kafka'`. */
