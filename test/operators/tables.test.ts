@@ -310,3 +310,22 @@ semanticCase('a table of sessions joins with another by key and session', {
     right a:w@5  =>  out a[0,5):22@5
   `,
 })
+
+semanticCase(
+  'an inner join asks for no rows before, so a filter above it deletes what it never had',
+  {
+    program(builder) {
+      const [left, right] = both(builder)
+      left
+        .filter((_key, row) => row !== 'hidden')
+        .join(right, (a, b) => `${a}${b}`, { value: text })
+        .toStream()
+        .to('out')
+    },
+    lines: `
+    right a:x@1       =>  nothing
+    left  a:hidden@2  =>  out a:_@2
+    left  a:A@3       =>  out a:Ax@3
+  `,
+  },
+)
