@@ -12,6 +12,7 @@
  * - The times of schedules made in `init` are committed with the task's offsets, so a restart
  *   neither repeats a punctuation nor leaves one out.
  */
+import { type Duration, milliseconds } from '../duration.ts'
 import type { PromiseOrValue } from '../record/record.ts'
 import type { ObservedTime, PunctuationType, Punctuator } from '../topology/processor.ts'
 import type { TaskNode } from './task-node.ts'
@@ -150,4 +151,22 @@ function firstTick(
   { intervalMs, now }: { readonly intervalMs: number; readonly now: number },
 ): number {
   return next < 0 ? now + intervalMs : Math.min(next, now + intervalMs)
+}
+
+/**
+ * Milliseconds of a schedule that a processor asks for.
+ *
+ * @throws TypeError or RangeError saying what to write
+ */
+export function scheduleMs(interval: Duration, type: unknown, node: string): number {
+  const ms = milliseconds(interval, `interval of schedule(...) in '${node}'`)
+  if (ms < 1) {
+    throw new RangeError(
+      `interval of schedule(...) in '${node}' is ${String(interval)}; write at least 1 ms`,
+    )
+  }
+  if (type === 'stream-time' || type === 'wall-clock') return ms
+  throw new TypeError(
+    `type of schedule(...) in '${node}' is ${String(type)}; write 'stream-time' or 'wall-clock'`,
+  )
 }

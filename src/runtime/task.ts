@@ -12,7 +12,6 @@
  */
 import type { FetchedOffset, OffsetItem, TopicPartition } from '../client/client.ts'
 import type { Clock } from '../clock.ts'
-import { type Duration, milliseconds } from '../duration.ts'
 import { NO_HEADERS, type PromiseOrValue } from '../record/record.ts'
 import { inOrder } from '../record/when.ts'
 import type { StateStore, StoreDefinition } from '../state/store.ts'
@@ -25,7 +24,7 @@ import { decodeTaskTime, encodeTaskTime } from './commit-metadata.ts'
 import type { Handlers } from './handlers.ts'
 import type { Metrics } from './metrics.ts'
 import type { Output } from './output.ts'
-import { isScheduleName, Punctuations } from './punctuation.ts'
+import { isScheduleName, Punctuations, scheduleMs } from './punctuation.ts'
 import { QueueHeap } from './queue-heap.ts'
 import { type QueuedRecord, RecordQueue } from './record-queue.ts'
 import { sink } from './sink.ts'
@@ -584,18 +583,4 @@ export class Task {
     }
     return this.state.store(name)
   }
-}
-
-/** @throws TypeError or RangeError saying what to write */
-function scheduleMs(interval: Duration, type: unknown, node: string): number {
-  const ms = milliseconds(interval, `interval of schedule(...) in '${node}'`)
-  if (ms < 1) {
-    throw new RangeError(
-      `interval of schedule(...) in '${node}' is ${String(interval)}; write at least 1 ms`,
-    )
-  }
-  if (type === 'stream-time' || type === 'wall-clock') return ms
-  throw new TypeError(
-    `type of schedule(...) in '${node}' is ${String(type)}; write 'stream-time' or 'wall-clock'`,
-  )
 }

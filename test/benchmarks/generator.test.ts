@@ -13,6 +13,7 @@ const SCALE = 0.002
 const DIGESTS: Readonly<Record<string, string>> = {
   filter: '50453ed745d290e2704436041b0dd97057046b7055e1f19d5436bfeea395913e',
   weblog: 'f4deccf2c005f6635b3d344a3c5ebfc902b826454d04f54a36f91daf0051a1cf',
+  'weblog-grace10': 'f4deccf2c005f6635b3d344a3c5ebfc902b826454d04f54a36f91daf0051a1cf',
   wordcount: '0cd228a34632cf6f4779b57a3e556d1179e7d68dfceac832856a07aad4f1750b',
   streamjoin: 'cfdb78d8e634509b4b00578200d4703429ecd054f8a1ae15f2b934264deb081f',
   tablejoin: '5a92b757baa449979438bc4abb48dc1926a0cfd27a9a0a392a355b99d6786005',
