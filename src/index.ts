@@ -145,7 +145,12 @@ export { type AsyncAttempt, AsyncTimeoutError } from './operators/async-call.ts'
 export type { Emission } from './operators/emission.ts'
 export type { ByteWriter } from './record/byte-writer.ts'
 export type { Compression } from './record/compression.ts'
-export type { RecordHeader, RecordHeaders, StreamRecord } from './record/record.ts'
+export type {
+  PromiseOrValue,
+  RecordHeader,
+  RecordHeaders,
+  StreamRecord,
+} from './record/record.ts'
 export type { Serde } from './record/serde.ts'
 export {
   bigint64,
@@ -177,21 +182,28 @@ export type { DroppedRecords, StreamsMetrics } from './runtime/metrics.ts'
 export type { Guarantee, StreamsOptions } from './runtime/options.ts'
 export { Streams, type StreamsState } from './runtime/streams.ts'
 export type {
+  ChangedRow,
   KeyRange,
   KeyValueStore,
   Row,
   Session,
   SessionStore,
+  SessionStoreEntry,
   StateStore,
   StorageKind,
   StoreDefinition,
   StoreEntry,
   TypedStore,
+  VersionedPut,
+  VersionedRow,
+  VersionedStore,
+  VisitWindow,
   WindowStore,
   WindowStoreEntry,
 } from './state/store.ts'
 export type {
   DropReason,
+  ObservedTime,
   Processor,
   ProcessorContext,
   PunctuationType,

@@ -30,7 +30,7 @@ import { type AlignedWindows, checkWindows, type SessionWindows } from './window
 
 /** A stream that is grouped: where its records come out. */
 export interface GroupedInput<K, V> {
-  /** @internal */
+  /** Where its records stand in the program. @internal */
   readonly input: () => Place<K, V>
 }
 

@@ -42,6 +42,7 @@ export interface Window {
 
 /** Windows that a function chooses, such as days of a calendar. A start has one end. */
 export interface CustomWindows {
+  /** The windows that contain a time; the same for every time in them. */
   windowsFor(timestamp: number): Iterable<Window>
   /** The longest that a window gets. */
   readonly sizeMs: number

@@ -31,7 +31,10 @@ export interface ToTopicOptions<K, V> {
   /** Records emitted and not sent, at most. Default 10,000. */
   readonly buffer?: number
   /** Told of each record that is acknowledged: the `done` of a `fromTopic` above, for example. */
-  readonly acknowledged?: { next(record: ObservedRecord<K, V>): void }
+  readonly acknowledged?: {
+    /** Takes a record that is acknowledged. */
+    next(record: ObservedRecord<K, V>): void
+  }
 }
 
 const IN_FLIGHT = 1000

@@ -139,7 +139,9 @@ export abstract class IntervalRows<K, V> implements StateStore {
     for (let start = this.#bucketOf(first); start <= last; start += this.#bucketMs) {
       const list = this.#lists.get(key, start)
       if (list instanceof Promise) {
-        return this.#load(key, first, last).then(() => this.findRows(key, from, to))
+        return list
+          .then(() => this.#load(key, first, last))
+          .then(() => this.findRows(key, from, to))
       }
       if (list === null) continue
       for (const row of list.value) {
@@ -185,7 +187,8 @@ export abstract class IntervalRows<K, V> implements StateStore {
     const { start, end, value } = to
     if (value !== null && end >= row.end && this.#bucketOf(end) === bucket) {
       const stored = this.#lists.get(key, bucket)
-      const list = stored instanceof Promise || stored === null ? null : stored.value
+      if (stored instanceof Promise) return stored.then(() => this.moveRow(key, row, to))
+      const list = stored === null ? null : stored.value
       // The last of a list stays the last: the way nearly every session grows.
       if (list !== null && list[list.length - 1] === row) {
         this.#see(end)

@@ -117,6 +117,7 @@ export interface VersionedStoreDefinition {
   readonly historyMs: number
 }
 
+/** A store as data: its kind, name, serdes, and how long it keeps rows. */
 export type StoreDefinition =
   | TimeOrderedStoreDefinition
   | VersionedStoreDefinition
@@ -126,10 +127,12 @@ export type StoreDefinition =
   | SessionStoreDefinition
   | SlidingStoreDefinition
   | SuppressStoreDefinition
+/** Where a store lies. */
 export type StorageKind = 'rocksdb' | 'memory'
 
 /** A definition that says, in its type only, which store it makes: `context.store(definition)`. */
 export type TypedStore<S extends StateStore> = StoreDefinition & {
+  /** Never there: carries the type. */
   readonly opens?: (store: S) => S
 }
 
@@ -173,6 +176,7 @@ export interface StateStore {
   evict(): void
   /** Applies one changelog record read back at restore; `value` null deletes. */
   restore(batch: ByteBatch, key: ByteRange, value: ByteRange | null, timestamp: number): void
+  /** Lets go of memory; what is not saved comes back from the changelog. */
   close(): void
 }
 
@@ -185,6 +189,7 @@ export interface KeyRange<K> {
 }
 
 export interface ReadOnlyKeyValueStore<K, V> {
+  /** The row; null when there is none. Valid until the next put of its key. */
   get(key: K): PromiseOrValue<Row<V> | null>
   /**
    * Rows with `from <= key <= to` in the order of their key bytes; an open end when omitted. Or those
@@ -200,6 +205,7 @@ export interface KeyValueStore<K, V> extends StateStore, ReadOnlyKeyValueStore<K
    */
   getEmitted(key: K): PromiseOrValue<Row<V> | null>
   /** An equal value that shares nothing with this one, by way of its bytes. */
+  /** An equal value that shares nothing with this one. */
   copyValue(value: V): V
   /** Writes a row; a null value deletes it. */
   put(key: K, value: V | null, timestamp: number): void
@@ -226,6 +232,7 @@ export interface ChangedRow<V> {
 }
 
 export interface ReadOnlyWindowStore<K, V> {
+  /** The row; null when there is none. Valid until the next put of its key. */
   get(key: K, windowStart: number): PromiseOrValue<Row<V> | null>
   /** Rows of a key with `from <= windowStart <= to`, ascending. */
   fetch(key: K, from: number, to: number): AsyncIterable<WindowStoreEntry<K, V>>

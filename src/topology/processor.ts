@@ -129,7 +129,9 @@ export interface ProcessorContext<K, V> {
 export interface Processor<KIn = unknown, VIn = unknown, KOut = unknown, VOut = unknown> {
   /** True when it neither changes nor keeps a value: it passes it on, or writes its bytes. */
   readonly passesOn?: boolean
+  /** Called once, before the first record. */
   init?(context: ProcessorContext<KOut, VOut>): void
+  /** Handles a record; the next one waits for a promise. */
   process(record: StreamRecord<KIn, VIn>): PromiseOrValue<void>
   /**
    * Called before a batch of records is processed, for nodes that see the source's records with
@@ -148,6 +150,7 @@ export interface Processor<KIn = unknown, VIn = unknown, KOut = unknown, VOut = 
   heldTime?(): number
   /** Called at commit, in topological order: forward what `emit: 'commit'` holds back. */
   flush?(): PromiseOrValue<void>
+  /** Called when the task closes. */
   close?(): void
 }
 

@@ -105,6 +105,7 @@ export interface GlobalStoreNode {
 /** How a topology is written down. */
 export type DescribeFormat = 'text' | 'json' | 'dot' | 'mermaid'
 
+/** A program as data, built and checked: `StreamsBuilder.build()` makes it, `Streams` runs it. */
 export interface Topology {
   readonly nodes: readonly TopologyNode[]
   readonly stores: readonly StoreDefinition[]

@@ -136,7 +136,12 @@ export class Subscriptions {
     return when(this.#nodes.prefetch(keys), () => {
       const below = level.flatMap((one, index) => {
         const row = this.#nodes.get(keys[index] as string)
-        if (row === null || row instanceof Promise || row.value[0] === LEAF) return []
+        if (row instanceof Promise) {
+          // Let go of since: it is read again where it is needed, and its error shown there.
+          row.catch(() => {})
+          return []
+        }
+        if (row === null || row.value[0] === LEAF) return []
         return [{ ...one, id: childAt(row.value, findChild(row.value, one.primaryKey)) }]
       })
       return below.length === 0 ? undefined : this.#prefetchLevel(below)
