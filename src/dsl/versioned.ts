@@ -5,7 +5,7 @@
 import { type Duration, milliseconds } from '../duration.ts'
 import type { StoreDefinition, TypedStore, VersionedStore } from '../state/store.ts'
 import { show } from '../topology/names.ts'
-import type { Graph, Place, StoreDraft } from './graph.ts'
+import type { Place, StoreDraft } from './graph.ts'
 import { readStoreOptions, type StoreOptions, storeBasics } from './store-options.ts'
 import { define, type ProcessorStoreOptions, processorStore } from './stores.ts'
 

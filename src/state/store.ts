@@ -205,7 +205,6 @@ export interface KeyValueStore<K, V> extends StateStore, ReadOnlyKeyValueStore<K
    */
   getEmitted(key: K): PromiseOrValue<Row<V> | null>
   /** An equal value that shares nothing with this one, by way of its bytes. */
-  /** An equal value that shares nothing with this one. */
   copyValue(value: V): V
   /** Writes a row; a null value deletes it. */
   put(key: K, value: V | null, timestamp: number): void
@@ -460,6 +459,7 @@ export interface ReadOnlyVersionedStore<K, V> extends ReadOnlyKeyValueStore<K, V
 export type VersionedPut = 'latest' | 'history' | 'expired'
 
 export interface VersionedStore<K, V> extends StateStore, ReadOnlyVersionedStore<K, V> {
+  /** An equal value that shares nothing with this one, by way of its bytes. */
   copyValue(value: V): V
   /** Writes what a key's row is from a time on; null: it has none. */
   put(key: K, value: V | null, timestamp: number): PromiseOrValue<VersionedPut>
