@@ -180,6 +180,7 @@ export {
 } from './runtime/handlers.ts'
 export type { DroppedRecords, StreamsMetrics } from './runtime/metrics.ts'
 export type { Guarantee, StreamsOptions } from './runtime/options.ts'
+export type { ComparedState, StateComparison } from './runtime/state-comparison.ts'
 export { Streams, type StreamsState } from './runtime/streams.ts'
 export type {
   ChangedRow,
@@ -193,6 +194,7 @@ export type {
   StorageKind,
   StoreDefinition,
   StoreEntry,
+  StoreTimes,
   TypedStore,
   VersionedPut,
   VersionedRow,

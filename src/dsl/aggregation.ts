@@ -16,6 +16,7 @@ import { windowAggregate, windowEnd } from '../operators/window-aggregate.ts'
 import type { Serde } from '../record/serde.ts'
 import { sessionWindowed, windowed } from '../record/serdes.ts'
 import type { Windowed } from '../record/windowed.ts'
+import type { StoreTimes } from '../state/store.ts'
 import { show } from '../topology/names.ts'
 import { checkFunction, checkOptions, positiveMs } from './arguments.ts'
 import type { Place, StoreDraft } from './graph.ts'
@@ -31,8 +32,10 @@ import { storedView } from './table-view.ts'
 import { readTableStoreOptions, type TableStoreOptions } from './versioned.ts'
 import {
   type AlignedWindows,
+  type CustomWindows,
   type SessionWindows,
   type SlidingWindows,
+  type TimeWindows,
   UNLIMITED_END,
 } from './windows.ts'
 
@@ -175,6 +178,7 @@ export function addWindowAggregation<K, V, A>(
     keepsBefore: false,
     retentionMs: retentionOf(store, sizeMs + graceMs, plan.call),
     windowSizeMs: sizeMs,
+    times: timesOf(windows),
   })
   rows.emitsAtCommit = emit === 'commit'
   addFolding(place, plan, { name, rows }, (sealed, fold) =>
@@ -212,6 +216,7 @@ function addSlidingAggregation<K, V, A>(
     retentionMs,
     windowSizeMs: differenceMs,
     bucketMs: slidingBucketMs(differenceMs, retentionMs),
+    times: { difference: differenceMs, grace: graceMs },
   })
   addFolding(place, plan, { name, rows }, (sealed, fold) =>
     slidingAggregate({ ...sealed, windows, fold, emit, idleMs }),
@@ -241,6 +246,7 @@ export function addSessionAggregation<K, V, A>(
     retentionMs,
     lingerMs: emit === 'close' ? sessionCloseLagMs(windows) + 1 : 0,
     bucketMs: sessionBucketMs(windows, retentionMs),
+    times: { gap: gapMs, grace: graceMs },
   })
   addFolding(place, plan, { name, rows }, (sealed, fold) =>
     sessionAggregate({ ...sealed, windows, fold, emit, idleMs }),
@@ -267,6 +273,12 @@ function slidingBucketMs(differenceMs: number, retentionMs: number): number {
 function sessionBucketMs({ gapMs, graceMs }: SessionWindows, retentionMs: number): number {
   const wanted = Math.min(gapMs + graceMs, SESSIONS_PER_ROW * (gapMs + 1))
   return Math.max(wanted, SESSION_BUCKET_MS_MIN, Math.ceil(retentionMs / BUCKETS_MAX))
+}
+
+/** What a change of makes rows wrong; the function of custom windows cannot be told from another. */
+function timesOf(windows: TimeWindows | CustomWindows): StoreTimes {
+  const times = { size: windows.sizeMs, grace: windows.graceMs }
+  return 'windowsFor' in windows ? times : { ...times, advance: windows.advanceMs }
 }
 
 function neverCloses(call: string): TypeError {

@@ -51,6 +51,7 @@ export function addExpiringTable<K, V>(
     keepsBefore: false,
     retentionMs: expiryRetentionMs(ttlMs),
     windowSizeMs: expiryBucketMs(ttlMs),
+    times: { ttl: ttlMs },
   })
   const stores = { store: definition.name, index: index.definition.name }
   graph.addProcessor(name, [node], {

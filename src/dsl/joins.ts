@@ -229,18 +229,20 @@ function addJoinStore(graph: Graph, plan: JoinStorePlan): StoreDraft {
     valueSerde: plan.value,
     retentionMs: beforeMs + afterMs + graceMs,
     bucketMs: Math.max(BUCKET_MIN_MS, beforeMs + afterMs),
+    times: { before: beforeMs, after: afterMs, grace: graceMs },
   })
 }
 
 /** Records of both sides that wait for a match. */
 function addUnmatchedStore(
   graph: Graph,
-  plan: Pick<JoinStorePlan, 'options' | 'call' | 'key' | 'value'> & {
+  plan: Pick<JoinStorePlan, 'options' | 'call' | 'key' | 'value' | 'window'> & {
     readonly name: string
     readonly otherValue: Serde<unknown>
   },
 ): StoreDraft {
   const { options, call, key, value, otherValue } = plan
+  const { beforeMs, afterMs, graceMs } = plan.window
   const named =
     options.name === undefined ? options : { ...options, name: `${options.name}-unmatched` }
   return graph.addStore({
@@ -249,6 +251,7 @@ function addUnmatchedStore(
     keySerde: key,
     valueSerde: value,
     otherSerde: otherValue,
+    times: { before: beforeMs, after: afterMs, grace: graceMs },
   })
 }
 

@@ -103,6 +103,7 @@ export function windowStore<K, V>(
     keepsBefore: false,
     retentionMs,
     windowSizeMs,
+    times: { size: windowSizeMs },
   })
 }
 

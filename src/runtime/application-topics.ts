@@ -1,6 +1,6 @@
 /**
- * The topics of one application on one log: finds those the topology names, creates those it owns,
- * and says which tasks follow from their partition counts.
+ * The topics of one application on one log: finds those the topology names, plans and creates those
+ * it owns, and says which tasks follow from their partition counts.
  *
  * Journey: start -> [application topics] -> tasks. Names in a topology are as the user wrote them;
  * on the log, repartition topics and changelogs carry the application id in front.
@@ -8,14 +8,15 @@
  * Invariants:
  * - A source topic that does not exist is an error; it is never created here.
  * - Topics joined with each other have equal partition counts, or nothing starts.
- * - A changelog has as many partitions as its sub-topology has tasks. Existing internal topics
- *   with another count are an error: state would be split differently from how it was written.
+ * - A changelog has as many partitions as its sub-topology has tasks. An existing one with another
+ *   count ends the start (`state-comparison.ts`): state would be split differently from how it was.
  */
 import type { LogClient, NewTopic } from '../client/client.ts'
 import { StreamsError } from '../errors.ts'
 import { subTopologies, wholeTopology } from '../topology/sub-topologies.ts'
 import type { SubTopology, Topology } from '../topology/topology.ts'
 import { matchPatterns } from './source-patterns.ts'
+import { descriptionTopic } from './state-description.ts'
 import type { TaskDescription } from './task.ts'
 
 /** Segments of repartition topics: small, because they are purged behind the reader. */
@@ -26,19 +27,24 @@ export class ApplicationTopics {
   readonly #applicationId: string
   readonly #repartition: ReadonlySet<string>
   readonly #ownNames: ReadonlySet<string>
-  readonly #partitions: ReadonlyMap<string, number>
+  readonly #wanted: readonly NewTopic[]
+  readonly #partitions: Map<string, number>
 
   constructor(
     applicationId: string,
     topology: Topology,
-    tasks: readonly TaskDescription[],
-    partitions: ReadonlyMap<string, number>,
+    plan: {
+      readonly tasks: readonly TaskDescription[]
+      readonly wanted: readonly NewTopic[]
+      readonly existing: ReadonlyMap<string, number>
+    },
   ) {
     this.#applicationId = applicationId
     this.#repartition = new Set(topology.repartitionTopics.map(({ name }) => name))
     this.#ownNames = new Set([...this.#repartition].map((name) => `${applicationId}-${name}`))
-    this.tasks = tasks
-    this.#partitions = partitions
+    this.tasks = plan.tasks
+    this.#wanted = plan.wanted
+    this.#partitions = new Map(plan.existing)
   }
 
   /** The name on the log of a topic as a node names it. */
@@ -53,6 +59,31 @@ export class ApplicationTopics {
 
   changelogOf(store: string): string {
     return changelogName(this.#applicationId, store)
+  }
+
+  /** Partitions of a topic that is there, by its name on the log; null when it is not. */
+  partitionsOf(topic: string): number | null {
+    return this.#partitions.get(topic) ?? null
+  }
+
+  /** Partitions that a topic which the application owns is to have. */
+  wantedPartitionsOf(topic: string): number {
+    return this.#wanted.find((wanted) => wanted.topic === topic)?.partitions ?? 0
+  }
+
+  /** Creates what the application owns and is not there. */
+  async createMissing(client: LogClient): Promise<void> {
+    const missing = this.#wanted.filter(({ topic }) => !this.#partitions.has(topic))
+    if (missing.length === 0) return
+    const results = await client.admin.createTopics(missing)
+    for (const { topic, error } of results) {
+      if (error !== null && error.code !== 'topic-already-exists') {
+        throw new StreamsError(error.code, `'${topic}' cannot be created: ${error.message}`, {
+          place: { topic },
+        })
+      }
+    }
+    for (const { topic, partitions } of missing) this.#partitions.set(topic, partitions)
   }
 
   /** @throws StreamsError 'topic-not-found' for a topic that was not there at start */
@@ -81,12 +112,8 @@ export interface TopicOptions {
   readonly deadLetters: readonly string[]
 }
 
-/**
- * Finds, checks and creates the topics of an application.
- *
- * @param isSingleTask all sub-topologies are in one task for each partition
- */
-export async function prepareTopics(
+/** Finds and checks the topics of an application; nothing is created yet. */
+export async function planTopics(
   client: LogClient,
   program: Topology,
   { applicationId, isSingleTask = false, deadLetters }: TopicOptions,
@@ -130,8 +157,10 @@ export async function prepareTopics(
     if (existing.has(topic) || wanted.some((other) => other.topic === topic)) continue
     wanted.push({ topic, partitions: 1 })
   }
-  await createMissing(client, wanted, existing)
-  return new ApplicationTopics(applicationId, topology, tasks, existing)
+  if (topology.stores.length > 0 || topology.repartitionTopics.length > 0) {
+    wanted.push({ topic: descriptionTopic(applicationId), partitions: 1, config: CHANGELOG_CONFIG })
+  }
+  return new ApplicationTopics(applicationId, topology, { tasks, wanted, existing })
 }
 
 const REPARTITION_CONFIG = {
@@ -222,32 +251,4 @@ function checkCoPartitioning(topology: Topology, counts: ReadonlyMap<string, num
       `${operator} needs topics with equal partition counts: ${listed}. Insert .repartition({ partitions }) before the one with fewer, or create the topics alike`,
     )
   }
-}
-
-async function createMissing(
-  client: LogClient,
-  wanted: readonly NewTopic[],
-  existing: Map<string, number>,
-): Promise<void> {
-  for (const { topic, partitions } of wanted) {
-    const count = existing.get(topic)
-    if (count !== undefined && count !== partitions) {
-      throw new StreamsError(
-        'partition-count-mismatch',
-        `'${topic}' exists with ${count} partitions, but the topology now needs ${partitions}. Restore the partition count of the source topics, or use another application id`,
-        { place: { topic } },
-      )
-    }
-  }
-  const missing = wanted.filter(({ topic }) => !existing.has(topic))
-  if (missing.length === 0) return
-  const results = await client.admin.createTopics(missing)
-  for (const { topic, error } of results) {
-    if (error !== null && error.code !== 'topic-already-exists') {
-      throw new StreamsError(error.code, `'${topic}' cannot be created: ${error.message}`, {
-        place: { topic },
-      })
-    }
-  }
-  for (const { topic, partitions } of missing) existing.set(topic, partitions)
 }

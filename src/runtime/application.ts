@@ -1,7 +1,8 @@
 /**
  * Opens what an application runs on, in this order (each step needs the one before):
  *
- *   1. topics    find what the topology reads, create what it owns
+ *   1. topics    find what the topology reads, compare it with the state that is there, create what
+ *                it owns: what does not fit ends the start here, with nothing changed
  *   2. state     open and lock each task's database: a second start of the application ends here,
  *                and does the running one no harm
  *   3. producer  take over the transactional id: what a predecessor left open is aborted
@@ -18,10 +19,11 @@ import { join } from 'node:path'
 import type { FetchedOffset, OffsetSpec, TopicPartition } from '../client/client.ts'
 import { sleep } from '../clock.ts'
 import { StreamsError } from '../errors.ts'
+import { NO_HEADERS } from '../record/record.ts'
 import { TaskState } from '../state/task-state.ts'
 import type { SourceNode, Topology } from '../topology/topology.ts'
 import { AlignedTime } from './aligned-time.ts'
-import { type ApplicationTopics, prepareTopics } from './application-topics.ts'
+import { type ApplicationTopics, planTopics } from './application-topics.ts'
 import type { CommitStep } from './commit.ts'
 import { decodeTaskTime } from './commit-metadata.ts'
 import { GlobalStores, type GlobalStoresOptions } from './global-stores.ts'
@@ -30,6 +32,9 @@ import type { Metrics } from './metrics.ts'
 import type { CheckedOptions } from './options.ts'
 import { Output } from './output.ts'
 import { restoreTasks } from './restore.ts'
+import { checkState } from './state-check.ts'
+import { assertCompatible, type StateComparison } from './state-comparison.ts'
+import { descriptionTopic } from './state-description.ts'
 import { StreamThread } from './stream-thread.ts'
 import { ALIGNED_TIME, type StartingPoint, Task, type TaskDescription } from './task.ts'
 
@@ -52,6 +57,8 @@ export interface ApplicationHooks {
   /** All sub-topologies in one task, with a commit after each record: for tests. */
   readonly isSingleTask?: boolean
   readonly afterCommitStep?: (step: CommitStep) => void
+  /** Called once it is known what is there of the application's state, also when that ends the start. */
+  readonly onCompared?: (comparison: StateComparison) => void
 }
 
 export async function openApplication(
@@ -80,7 +87,14 @@ async function openTasks(
   const { handlers } = options
   const { isSingleTask } = hooks
   const deadLetters = deadLetterTopics(handlers)
-  const topics = await prepareTopics(log, topology, { applicationId, isSingleTask, deadLetters })
+  const topics = await planTopics(log, topology, { applicationId, isSingleTask, deadLetters })
+  const check = await checkState(topology, topics, {
+    ...options,
+    isSingleTask: isSingleTask === true,
+  })
+  hooks.onCompared?.(check.comparison)
+  assertCompatible(check.comparison, applicationId)
+  await topics.createMissing(log)
   // 2. state
   const states: TaskState[] = []
   const closeStates = async () => {
@@ -101,6 +115,10 @@ async function openTasks(
     // 3. producer
     const identity = await log.transactions.init(transactionalId, transactionTimeoutMs)
     output = new Output({ client: log, clock, transactionalId, identity })
+    const description = output.partition(descriptionTopic(applicationId), 0)
+    for (const { key, value } of check.changes) {
+      output.append(description, key, value, clock.now(), NO_HEADERS)
+    }
     // 4. offsets
     const starts = await startingPoints(topics, options)
     // 5. globals

@@ -10,6 +10,7 @@
  */
 import { StreamsError } from '../errors.ts'
 import type { SourceNode, Topology } from '../topology/topology.ts'
+import { descriptionTopic } from './state-description.ts'
 
 /** The topology with the topics that its patterns match in place of the patterns. */
 export function matchPatterns(
@@ -46,6 +47,7 @@ function ownTopics({ stores, repartitionTopics }: Topology, id: string): Readonl
   return new Set([
     ...stores.map(({ name }) => `${id}-${name}-changelog`),
     ...repartitionTopics.map(({ name }) => `${id}-${name}`),
+    descriptionTopic(id),
   ])
 }
 

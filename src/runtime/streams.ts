@@ -10,6 +10,7 @@ import type { Topology } from '../topology/topology.ts'
 import { type Application, openApplication } from './application.ts'
 import { Metrics, type StreamsMetrics } from './metrics.ts'
 import { type CheckedOptions, checkOptions, type StreamsOptions } from './options.ts'
+import type { StateComparison } from './state-comparison.ts'
 
 /** Where an application is in its life. */
 export type StreamsState = 'created' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'
@@ -42,6 +43,7 @@ export class Streams {
   readonly #settle: { resolve: () => void; reject: (error: unknown) => void }
   #state: StreamsState = 'created'
   #application: Application | null = null
+  #comparison: StateComparison | null = null
   #isClosing = false
 
   /**
@@ -69,6 +71,24 @@ export class Streams {
     }
   }
 
+  /**
+   * What `start` found of the state that earlier starts left behind: the stores and repartition topics
+   * that are kept, new, gone, and incompatible, each with what is to be known of it. Null until then;
+   * also there when the start has failed because of what is incompatible.
+   *
+   * @see docs/changing-a-topology.md
+   * @example
+   * ```ts
+   * await app.start()
+   * for (const { kind, name, reason } of app.stateComparison()?.gone ?? []) {
+   *   console.log(`${kind} ${name} is not needed any more`, reason ?? '')
+   * }
+   * ```
+   */
+  stateComparison(): StateComparison | null {
+    return this.#comparison
+  }
+
   /** What the application has counted so far. */
   metrics(): StreamsMetrics {
     let storeBytes = 0
@@ -85,7 +105,8 @@ export class Streams {
   /**
    * Starts; resolves when state is restored and records flow.
    *
-   * @throws StreamsError when topics, state or log do not allow it; the application is then failed
+   * @throws StreamsError when topics, state or log do not allow it; the application is then failed.
+   * 'state-incompatible' when an edited topology does not fit the rows it left behind
    */
   async start(): Promise<void> {
     if (this.#state !== 'created') {
@@ -99,7 +120,12 @@ export class Streams {
     this.finished.finally(letGo).catch(() => {})
     try {
       const metrics = this.#metrics
-      this.#application = await openApplication(this.#topology, this.#options, { metrics })
+      this.#application = await openApplication(this.#topology, this.#options, {
+        metrics,
+        onCompared: (comparison) => {
+          this.#comparison = comparison
+        },
+      })
       if (this.#isClosing) this.#application.thread.stop()
       this.#move('running')
       this.#run(this.#application)

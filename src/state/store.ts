@@ -11,6 +11,12 @@ import type { ByteWriter } from '../record/byte-writer.ts'
 import type { ByteRange, PromiseOrValue, RecordHeaders } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
 
+/**
+ * What the times of a store's rows mean, in milliseconds: `size` and `grace` of their windows, say.
+ * Rows written under one meaning are wrong under another, so a start compares.
+ */
+export type StoreTimes = Readonly<Record<string, number>>
+
 export interface KeyValueStoreDefinition {
   readonly kind: 'key-value'
   readonly name: string
@@ -33,6 +39,7 @@ export interface WindowStoreDefinition {
   /** How long after its start a window is kept, against the largest start written. */
   readonly retentionMs: number
   readonly windowSizeMs: number
+  readonly times?: StoreTimes
 }
 
 /** Both sides of a stream-stream join keep their records here: several per key and time. */
@@ -46,6 +53,7 @@ export interface JoinStoreDefinition {
   readonly retentionMs: number
   /** Width of the time buckets rows are grouped in. */
   readonly bucketMs: number
+  readonly times?: StoreTimes
 }
 
 /** Sessions: rows whose bounds grow, several to a key. */
@@ -63,6 +71,7 @@ export interface SessionStoreDefinition {
   readonly lingerMs?: number
   /** Width of the time buckets sessions are grouped in, by their ends. */
   readonly bucketMs: number
+  readonly times?: StoreTimes
 }
 
 /** Windows that begin at any millisecond: a `WindowStore` whose rows are grouped by time. */
@@ -79,6 +88,7 @@ export interface SlidingStoreDefinition {
   readonly windowSizeMs: number
   /** Width of the time buckets windows are grouped in. */
   readonly bucketMs: number
+  readonly times?: StoreTimes
 }
 
 /** What a suppression holds back. */
@@ -103,6 +113,7 @@ export interface TimeOrderedStoreDefinition {
   readonly otherSerde: Serde<unknown> | null
   readonly storage: StorageKind
   readonly changelog: boolean
+  readonly times?: StoreTimes
 }
 
 /** A key-value store that knows what each row was at a time within its history. */

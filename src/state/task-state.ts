@@ -26,6 +26,7 @@ import { openRocksDB } from './rocksdb.ts'
 import { openSessionStore } from './session-store.ts'
 import { openSlidingStore } from './sliding-store.ts'
 import type { StateStore, StorageKind, StoreDefinition, VersionedStoreDefinition } from './store.ts'
+import { factsOf, INCOMPATIBLE_REMEDY, incompatibility, type StoreFacts } from './store-facts.ts'
 import type { TimeLimit } from './store-options.ts'
 import { openSuppressStore } from './suppress-store.ts'
 import { openTimeOrderedStore } from './time-ordered-store.ts'
@@ -46,11 +47,8 @@ export interface TaskStateOptions {
   readonly timeLimit?: TimeLimit | null
 }
 
-interface CatalogueEntry {
+interface CatalogueEntry extends StoreFacts {
   readonly number: number
-  readonly kind: StoreDefinition['kind']
-  readonly key: string
-  readonly value: string
 }
 
 interface OpenStore {
@@ -83,7 +81,7 @@ export class TaskState {
    * Opens the folder and every store.
    *
    * @throws StreamsError 'state-locked', 'state-corrupt', 'state-storage-failed', or
-   * 'state-incompatible' when a store of that name was written with another kind or serde
+   * 'state-incompatible' when a store of that name was written as another
    */
   static async open(options: TaskStateOptions): Promise<TaskState> {
     const databases = new Map<StorageKind, ByteStore>()
@@ -275,12 +273,7 @@ function newEntry(
   let number = 0
   for (const entry of catalogue.values()) number = Math.max(number, entry.number)
   assert(number < STORE_NUMBER_MAX, 'a task folder has room for 32767 stores')
-  return {
-    number: number + 1,
-    kind: definition.kind,
-    key: definition.keySerde.name,
-    value: definition.valueSerde.name,
-  }
+  return { number: number + 1, ...factsOf(definition) }
 }
 
 /** A versioned store is two in the database: its history has a number of its own. */
@@ -307,13 +300,11 @@ function assertCompatible(
   entry: CatalogueEntry,
   location: string,
 ): void {
-  const now = `${definition.kind} of ${definition.keySerde.name} and ${definition.valueSerde.name}`
-  const stored = `${entry.kind} of ${entry.key} and ${entry.value}`
-  if (now === stored) return
+  const reason = incompatibility(entry, factsOf(definition))
+  if (reason === null) return
   throw new StreamsError(
     'state-incompatible',
-    `the store was written as ${stored} and is now declared as ${now}; give it another name, or ` +
-      'reset the application',
+    `The rows of store '${definition.name}' cannot be used: ${reason}. ${INCOMPATIBLE_REMEDY}`,
     { place: { store: definition.name, file: location } },
   )
 }

@@ -229,8 +229,10 @@ describe('topics at start', () => {
   test('an internal topic of another partition count is refused', async () => {
     const log = await openLog({ in: 2, 'app-by-value-repartition': 5 })
     const error = await failureOf(counting(), { log })
-    expect(codeOf(error)).toBe('partition-count-mismatch')
-    expect(error.message).toContain("'app-by-value-repartition' exists with 5 partitions")
+    expect(codeOf(error)).toBe('state-incompatible')
+    expect(error.message).toContain(
+      "Repartition topic 'by-value-repartition': it has 5 partitions, and 2 are needed now",
+    )
   })
 
   test('repartition topics take the count of what they are joined with, else of their source', async () => {

@@ -41,6 +41,25 @@ describe("a task's state", () => {
     await (await open(counts)).close()
   })
 
+  it('says which length of a window was another, and takes one it knows nothing of', async () => {
+    const window = (times: Record<string, number>): StoreDefinition => ({
+      ...counts,
+      kind: 'window',
+      retentionMs: 100,
+      windowSizeMs: 10,
+      times,
+    })
+    await (await open(window({ size: 10 }))).close()
+    await (await open(window({ size: 10, grace: 5 }))).close()
+    await expect(open(window({ size: 20 }))).rejects.toMatchObject({
+      code: 'state-incompatible',
+      message: expect.stringMatching(
+        /'counts' cannot be used: its size was 10 ms and is now 20 ms/,
+      ),
+      place: { store: 'counts' },
+    })
+  })
+
   it('refuses a folder of another format', async () => {
     await (await open(counts)).close()
     const database = await openRocksDB({ directory: `${folder.path}/rocksdb`, fileSystem })
