@@ -30,6 +30,9 @@ export const ERROR_CODES = [
   'group-protocol-invalid',
   'group-not-empty',
   'request-timed-out',
+  // cluster
+  'protocol-message-invalid',
+  'protocol-version-unsupported',
   // state
   'state-locked',
   'state-corrupt',

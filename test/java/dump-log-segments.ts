@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const FOLDER: string = fileURLToPath(new URL('.', import.meta.url))
-const JARS: string = join(FOLDER, 'target', 'lib')
+export const JARS: string = join(FOLDER, 'target', 'lib')
 const TOOL = 'org.apache.kafka.tools.DumpLogSegments'
 const OUTPUT_BYTES_MAX: number = 1024 * 1024 * 1024
 /** Files per run of the tool: its command line stays short enough. */

@@ -1,0 +1,34 @@
+/**
+ * DeleteRecords (21) v0-2: deletes the records before an offset of each partition.
+ *
+ * v2: flexible.
+ */
+import { api } from '../api.ts'
+import { array, int16, int32, int64, string } from '../fields.ts'
+
+export const DeleteRecords = api('DeleteRecords', {
+  key: 21,
+  versions: [0, 2],
+  flexible: 2,
+  request: {
+    topics: array({
+      name: string(),
+      partitions: array({
+        partitionIndex: int32(),
+        offset: int64(),
+      }),
+    }),
+    timeoutMs: int32(),
+  },
+  response: {
+    throttleTimeMs: int32(),
+    topics: array({
+      name: string(),
+      partitions: array({
+        partitionIndex: int32(),
+        lowWatermark: int64(),
+        errorCode: int16(),
+      }),
+    }),
+  },
+})
