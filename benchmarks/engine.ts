@@ -24,7 +24,7 @@ export interface EngineOptions {
   /** Where generated data is kept, for ever. */
   readonly dataDirectory: string
   readonly scale: number
-  /** null: 100 ms exactly-once, 30 s at-least-once, as in Kafka Streams. */
+  /** null: 100 ms exactly-once, and at-least-once what the workload needs, or 30 s. */
   readonly commitIntervalMs: number | null
   readonly say: (text: string) => void
 }

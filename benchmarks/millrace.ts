@@ -14,13 +14,16 @@ import {
   latencySeconds,
   restoreKeys,
 } from './engine.ts'
-import type { Figures } from './figures.ts'
+import type { Figures, Guarantee } from './figures.ts'
 import { dataFile, ensureWorkload } from './generator/files.ts'
-import { isTopologyName, type TopologyName } from './names.ts'
+import { type BenchmarkName, isTopologyName, type TopologyName } from './names.ts'
 import type { Steps } from './ours/steps.ts'
 import { runForJson } from './processes.ts'
+import { WORKLOADS } from './workloads/index.ts'
 
 const STEPS = join(import.meta.dirname, 'ours', 'main.ts')
+const EXACTLY_ONCE_COMMIT_MS = 100
+const AT_LEAST_ONCE_COMMIT_MS = 30_000
 /** Records of log-append and log-read at scale 1. */
 const LOG_RECORDS = 5_000_000
 
@@ -51,8 +54,7 @@ export function millrace(options: EngineOptions, profiles: string | null): Engin
   }
 
   async function measured({ name, guarantee }: Case): Promise<Figures> {
-    const commitIntervalMs =
-      options.commitIntervalMs ?? (guarantee === 'at-least-once' ? 30_000 : 100)
+    const commitIntervalMs = options.commitIntervalMs ?? defaultCommitMs(name, guarantee)
     const flags = profileFlags(`${name}${guarantee === null ? '' : `-${guarantee}`}`)
     const app = { directory: fresh, guarantee: guarantee!, commitIntervalMs }
     if (name === 'log-append' || name === 'log-read') {
@@ -95,6 +97,12 @@ export function millrace(options: EngineOptions, profiles: string | null): Engin
     if (profiles === null) return []
     return ['--cpu-prof', `--cpu-prof-dir=${profiles}`, `--cpu-prof-name=${name}.cpuprofile`]
   }
+}
+
+/** As in Kafka Streams, unless the workload needs another. */
+function defaultCommitMs(name: BenchmarkName, guarantee: Guarantee | null): number {
+  if (guarantee !== 'at-least-once') return EXACTLY_ONCE_COMMIT_MS
+  return (isTopologyName(name) && WORKLOADS[name].atLeastOnceCommitMs) || AT_LEAST_ONCE_COMMIT_MS
 }
 
 /** Runs one step in a process of its own, which finds the library where this one does. */

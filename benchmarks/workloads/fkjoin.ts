@@ -26,6 +26,8 @@ interface PricedOrder {
 export const fkjoin: Workload = {
   inputs: ['fkjoin-customers', 'fkjoin-orders'],
   upserts: true,
+  dropsStale: true,
+  atLeastOnceCommitMs: 1000,
 
   topology(output) {
     const builder = new StreamsBuilder()
