@@ -1,30 +1,57 @@
-/** Asks Kafka Streams for the answers of cases, by way of the Java program beside this file. */
-import { spawn } from 'node:child_process'
+/**
+ * Asks Kafka Streams for the answers of cases, by way of the Java program beside this file: one
+ * process for all questions of a run, since most of the time of a short one is the JVM's start.
+ *
+ * Answers come in the order of the questions.
+ */
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Case, PublishedAnswer } from '../conformance/case.ts'
 
-const ORACLE = fileURLToPath(new URL('oracle', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('oracle', import.meta.url))
 
-/** Answers in the order of the cases. `ties` also says which depend on the choice between equal times. */
-export async function ask(
-  cases: readonly Case[],
-  { ties = false, store = 'rocksdb' }: { ties?: boolean; store?: 'rocksdb' | 'memory' } = {},
-): Promise<PublishedAnswer[]> {
-  if (cases.length === 0) return []
-  const options = ['batch', '--store', store, ...(ties ? ['--ties'] : [])]
-  const child = spawn(ORACLE, options, { stdio: ['pipe', 'pipe', 'inherit'] })
-  child.stdin.end(cases.map((one) => `${JSON.stringify(one)}\n`).join(''))
-  const chunks: Buffer[] = []
-  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
-  const status = await new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', resolve)
-  })
-  const lines = Buffer.concat(chunks).toString('utf8').split('\n').filter(Boolean)
-  if (status !== 0 || lines.length !== cases.length) {
-    throw new Error(
-      `the oracle ended with ${status} after ${lines.length} of ${cases.length} answers`,
-    )
+export interface QuestionOptions {
+  /** Also says whether the answer depends on the choice between equal times. */
+  readonly ties?: boolean
+  readonly store?: 'rocksdb' | 'memory'
+}
+
+interface Waiting {
+  resolve(answer: PublishedAnswer): void
+  reject(error: Error): void
+}
+
+export class Oracle {
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>
+  readonly #waiting: Waiting[] = []
+  readonly #ended: Promise<unknown>
+
+  constructor() {
+    this.#child = spawn(PROGRAM, ['serve'], { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.#ended = once(this.#child, 'close')
+    createInterface({ input: this.#child.stdout }).on('line', (line) => {
+      this.#waiting.shift()?.resolve(JSON.parse(line) as PublishedAnswer)
+    })
+    this.#child.on('error', (error) => this.#fail(error))
+    this.#child.on('close', (status) => this.#fail(new Error(`the oracle ended with ${status}`)))
   }
-  return lines.map((line) => JSON.parse(line) as PublishedAnswer)
+
+  ask(one: Case, options: QuestionOptions = {}): Promise<PublishedAnswer> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject })
+      this.#child.stdin.write(`${JSON.stringify({ case: one, ...options })}\n`)
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#child.stdin.end()
+    await this.#ended
+  }
+
+  #fail(error: Error): void {
+    for (const { reject } of this.#waiting.splice(0)) reject(error)
+  }
 }
