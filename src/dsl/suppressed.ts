@@ -11,7 +11,7 @@ import type { Windowed } from '../record/windowed.ts'
 import { show } from '../topology/names.ts'
 import type { ProcessorNode } from '../topology/topology.ts'
 import { checkOptions, positiveMs } from './arguments.ts'
-import type { Place, WindowClose } from './graph.ts'
+import type { Place, StoreDraft, WindowClose } from './graph.ts'
 import { serdeFor } from './serde-options.ts'
 import { readStoreOptions, type StoreOptions, storeBasics } from './store-options.ts'
 import { storedView, type TableParts, type TableView } from './table-view.ts'
@@ -160,6 +160,8 @@ export function addSuppression<K, V>(
   }
   const { until, maxRecords: recordsMax, maxBytes: bytesMax, whenFull, idleMs } = suppressed
   const value = serdeFor(options.value as Serde<V> | undefined, place.value, call, 'value')
+  // So that a filter above holds nothing back that was not there (KTableSuppressProcessorSupplier).
+  if (view.filtered === true) view.keepBefore()
   const { delayMs, endInclusive } = dueOf(place, suppressed, call)
   const store = readStoreOptions(options.store, call)
   const name = graph.name(store.name ?? lineage, 'suppress', options.name)
@@ -209,13 +211,19 @@ export function addSuppression<K, V>(
   const lineageBelow = options.name ?? store.name ?? name
   return {
     place: { ...place, node: name, lineage: lineageBelow, value },
-    view: sent === null ? finalView(view) : storedView(sent),
+    view: sent === null ? finalView(view) : sentView(sent),
   }
 }
 
 /** Of final rows there is none before; who looks them up sees the windows as they are. */
 function finalView<K, V>(above: TableView<K, V>): TableView<K, V> {
-  return { store: null, keepBefore: () => undefined, lookUp: (call) => above.lookUp(call) }
+  return { store: null, keepBefore: () => true, lookUp: (call) => above.lookUp(call) }
+}
+
+/** The rows that were sent, kept for whoever asks: a filter below knows the row before at any price. */
+function sentView<K, V>(sent: StoreDraft): TableView<K, V> {
+  const view = storedView<K, V>(sent)
+  return { ...view, keepBefore: () => view.keepBefore() }
 }
 
 function checkSuppressed(suppressed: unknown, call: string): void {

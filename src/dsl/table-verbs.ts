@@ -70,9 +70,11 @@ export function addTableStep<K, V, R>(
       }),
     keepsKey: true,
   })
+  const below = named.rows.kept ? storedView<K, R>(named.rows) : steppedView(view, named.rows, step)
+  const filtered = filters || below.filtered === true
   const result: TableParts<K, R> = {
     place: { ...place, node: named.name, lineage: named.lineage, value },
-    view: named.rows.kept ? storedView(named.rows) : steppedView(view, named.rows, step),
+    view: { ...below, filtered },
   }
   return keepVersions(result, named, call)
 }
@@ -149,11 +151,13 @@ export function joinTables<K, L, R, J>(
     right.view.keepBefore(forced)
     return true
   }
-  if (rows.kept) return { place, view: { ...storedView(rows), keepBefore } }
+  const filtered = left.view.filtered === true || right.view.filtered === true
+  if (rows.kept) return { place, view: { ...storedView(rows), keepBefore, filtered } }
   const join = { joiner, leftMayMiss: mayMiss.left, rightMayMiss: mayMiss.right }
   const view: TableParts<K, J>['view'] = {
     store: rows,
     keepBefore,
+    filtered,
     lookUp: () => ({
       stores: [...new Set([...lefts.stores, ...rights.stores])],
       open: joinedRows(lefts.open, rights.open, join),

@@ -29,6 +29,8 @@ export interface RowSource<K, V> {
 export interface TableView<K, V> {
   /** The table's own store, whether or not it is kept in the end; null: it never has one. */
   readonly store: StoreDraft | null
+  /** True below a filter, which leaves out what was not there before, when it knows the row before. */
+  readonly filtered?: boolean
   /** How far back the rows of a versioned table are known; null or absent: only the latest are. */
   readonly historyMs?: number | null
   /**
@@ -79,6 +81,7 @@ export function steppedView<K, V, R>(
 ): TableView<K, R> {
   return {
     store: draft,
+    filtered: above.filtered ?? false,
     historyMs: above.historyMs ?? null,
     keepBefore(forced) {
       if (above.keepBefore(forced) !== true) return false

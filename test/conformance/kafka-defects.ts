@@ -8,19 +8,25 @@
  *   that closed it may already have expired it.
  * - Rows sent twice: a record that comes exactly difference + 1 after the one before it is in a window
  *   that is written once as the right one of that record and once as its own left one.
- * - Windows sent again: a change of a window that a suppression has sent already is sent too.
  *   Where both are closed already, the record is counted as dropped twice.
  * - A new sliding window changes what was not there: with its row goes, as the row before, what the
  *   new one was made of, the initial value or the row of an earlier window.
  * - A session of one moment counted again: for the second record of a time the row before is missing.
  * - Headers changed in place: what `process` adds to a record's headers its siblings see, too.
- * - Two final rows: a window whose end is inclusive takes a record at the very time of its closing, when
- *   suppression has sent it, and sends it again.
+ * - Suppressions: suppression-defects.ts.
  */
 import type { PromiseOrValue, StreamRecord } from '../../src/record/record.ts'
-import type { Processor, ProcessorContext } from '../../src/topology/processor.ts'
+import type { StateStore } from '../../src/state/store.ts'
+import type { Processor } from '../../src/topology/processor.ts'
 import type { ProcessorNode, Topology } from '../../src/topology/topology.ts'
 import type { Case, Key, Step, StoreRow, Value, WindowedKey } from './case.ts'
+import { SuppressionWithDefects } from './suppression-defects.ts'
+import { type AnyContext, type AnyRecord, type Drop, watched } from './watched.ts'
+
+/** A store of windows, as far as writing goes. */
+interface WindowPuts extends StateStore {
+  put(key: unknown, start: number, ...rest: unknown[]): unknown
+}
 
 /** A windowed aggregation of a case, and its store here. */
 interface Aggregation {
@@ -44,16 +50,10 @@ export function withDefects({ program }: Case, topology: Topology): ProgramWithD
   const aggregations = new Map(
     aggregationsOf(program, topology).map((aggregation) => [aggregation.store, aggregation]),
   )
-  const suppressing = new Set(
-    topology.stores.filter(({ kind }) => kind === 'suppress').map(({ name }) => name),
-  )
-  const suppressions = new Set(
-    topology.stores.filter(({ kind }) => kind === 'suppress').map(({ name }) => name),
-  )
+  const held = namesOf(topology, 'suppress')
   const nodes = topology.nodes.map((node) => {
     if (node.kind !== 'processor') return node
-    if (node.stores.some((name) => suppressions.has(name))) return forgetful(node)
-    if (node.stores.some((name) => suppressing.has(name))) return sendingAgain(node)
+    if (held.includes(node.stores[0] ?? '')) return suppressing(node)
     const aggregation = node.stores.map((name) => aggregations.get(name)).find(Boolean)
     return aggregation === undefined ? node : defective(node, aggregation)
   })
@@ -65,6 +65,10 @@ export function withDefects({ program }: Case, topology: Topology): ProgramWithD
       return rows.filter(([key]) => !isExpired((key as WindowedKey).start, aggregation))
     },
   }
+}
+
+function namesOf(topology: Topology, kind: string): string[] {
+  return topology.stores.filter((store) => store.kind === kind).map(({ name }) => name)
 }
 
 /** Steps that aggregate in time windows, with their stores: both are in the order of the program. */
@@ -97,85 +101,13 @@ function isExpired(start: number, { maxStart, retentionMs }: Aggregation): boole
   return start <= maxStart - retentionMs
 }
 
+function suppressing(node: ProcessorNode): ProcessorNode {
+  const [, sentRows = null] = node.stores
+  return { ...node, create: () => new SuppressionWithDefects(node.create(), sentRows) }
+}
+
 function defective(node: ProcessorNode, aggregation: Aggregation): ProcessorNode {
   return { ...node, create: () => new Defective(node.create(), aggregation) }
-}
-
-/** A suppression that sends what comes for a window it has sent. */
-function sendingAgain(node: ProcessorNode): ProcessorNode {
-  return { ...node, create: () => new SendingAgain(node.create()) }
-}
-
-/** A suppression that sends what it should leave out as late. */
-function forgetful(node: ProcessorNode): ProcessorNode {
-  return {
-    ...node,
-    create() {
-      const processor = node.create()
-      const init = processor.init?.bind(processor)
-      return Object.assign(processor, { init: (context: AnyContext) => init?.(sending(context)) })
-    },
-  }
-}
-
-function sending(context: AnyContext): AnyContext {
-  return new Proxy(context, {
-    get: (target, property) => {
-      if (property === 'drop') return (_reason: string, record: AnyRecord) => target.forward(record)
-      const value: unknown = Reflect.get(target, property, target)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
-}
-
-type AnyContext = ProcessorContext<unknown, unknown>
-type Drop = Parameters<AnyContext['drop']>
-type AnyRecord = StreamRecord<unknown, unknown>
-
-class SendingAgain implements Processor {
-  readonly #processor: Processor
-  #context!: AnyContext
-  #again: AnyRecord | null = null
-
-  constructor(processor: Processor) {
-    this.#processor = processor
-  }
-
-  init(context: AnyContext): void {
-    this.#context = context
-    const watched = new Proxy(context, {
-      get: (target, property) => {
-        const value: unknown = Reflect.get(target, property, target)
-        if (typeof value !== 'function') return value
-        if (property !== 'drop') return value.bind(target)
-        return (_reason: unknown, record: AnyRecord) => {
-          this.#again = record
-        }
-      },
-    })
-    this.#processor.init?.(watched)
-  }
-
-  async process(record: AnyRecord): Promise<void> {
-    await this.#processor.process(record)
-    const again = this.#again
-    this.#again = null
-    if (again === null) return
-    const { after } = again.value as { after: Value }
-    await this.#context.forward({ ...again, value: { before: null, after } })
-  }
-
-  flush(): PromiseOrValue<void> {
-    return this.#processor.flush?.()
-  }
-
-  timeMoved(): PromiseOrValue<void> {
-    return this.#processor.timeMoved?.()
-  }
-
-  close(): void {
-    this.#processor.close?.()
-  }
 }
 
 class Defective implements Processor {
@@ -299,27 +231,18 @@ class Defective implements Processor {
 
   /** The context as the processor sees it: what it sends and writes passes through here. */
   #watched(context: AnyContext): AnyContext {
-    return new Proxy(context, {
-      get: (target, property) => {
-        if (property === 'forward') return (record: AnyRecord) => this.#forward(target, record)
-        if (property === 'drop') return (...drop: Drop) => this.#drop(target, drop)
-        if (property === 'store') return (name: string) => this.#watchedStore(target.store(name))
-        const value: unknown = Reflect.get(target, property, target)
-        return typeof value === 'function' ? value.bind(target) : value
-      },
+    return watched(context, {
+      forward: (record: AnyRecord) => this.#forward(context, record),
+      drop: (...drop: Drop) => this.#drop(context, drop),
+      store: (name: string) => this.#watchedStore(context.store<WindowPuts>(name)),
     })
   }
 
-  #watchedStore(store: object): never {
-    return new Proxy(store, {
-      get: (target, property) => {
-        const value: unknown = Reflect.get(target, property, target)
-        if (typeof value !== 'function') return value
-        if (property !== 'put') return value.bind(target)
-        return (key: unknown, start: number, ...rest: unknown[]) => {
-          this.#wrote(start)
-          return value.call(target, key, start, ...rest)
-        }
+  #watchedStore(store: WindowPuts): never {
+    return watched(store, {
+      put: (key: unknown, start: number, ...rest: unknown[]) => {
+        this.#wrote(start)
+        return store.put(key, start, ...rest)
       },
     }) as never
   }

@@ -57,13 +57,13 @@ const CONFIG_IGNORED = new Set([
 ])
 const CONFIG_DEFAULTS: Readonly<Record<string, unknown>> = { maxTaskIdleMs: 0 }
 
-/** @param sharesHeaders see `Context` */
-export function buildProgram({ config = {}, program }: Case, sharesHeaders = false): Program {
+/** @param hasDefects see `Context` */
+export function buildProgram({ config = {}, program }: Case, hasDefects = false): Program {
   for (const [name, value] of Object.entries(config)) {
     if (CONFIG_IGNORED.has(name) || CONFIG_DEFAULTS[name] === value) continue
     throw new Unsupported(`config ${name}: ${JSON.stringify(value)}`)
   }
-  const writer = new ProgramWriter(config, sharesHeaders)
+  const writer = new ProgramWriter(config, hasDefects)
   for (const step of program) writer.add(step)
   return writer.finish()
 }
@@ -87,7 +87,7 @@ const HANDLERS = [
 
 class ProgramWriter implements Context {
   readonly config: Readonly<Record<string, unknown>>
-  readonly sharesHeaders: boolean
+  readonly hasDefects: boolean
   readonly builder: StreamsBuilder
   readonly clock: { now: () => number } = { now: () => 0 }
   readonly #made = new Map<string, object>()
@@ -97,9 +97,9 @@ class ProgramWriter implements Context {
   readonly #onClose = new Set<string>()
   readonly #wallClock = (): number => this.now()
 
-  constructor(config: Readonly<Record<string, unknown>>, sharesHeaders: boolean) {
+  constructor(config: Readonly<Record<string, unknown>>, hasDefects: boolean) {
     this.config = config
-    this.sharesHeaders = sharesHeaders
+    this.hasDefects = hasDefects
     this.builder = new StreamsBuilder({ requireNames: config.requireNames === true })
   }
 

@@ -210,3 +210,59 @@ semanticCase('who joins a suppressed table meets the row that was sent last', {
   `,
   onePartition: true,
 })
+
+semanticCase('a filter above leaves nothing to hold back of a row that was never there', {
+  program(builder) {
+    rows(builder)
+      .filter((_key, row) => row !== 'x')
+      .suppress(untilTimeLimit(5))
+      .toStream()
+      .to('out')
+  },
+  lines: `
+    in a:x@0   =>  nothing
+    in b:y@10  =>  nothing
+    in b:x@20  =>  out b:_@20
+    in c:x@30  =>  nothing
+    in a:y@40  =>  nothing
+    in a:z@50  =>  out a:z@50
+  `,
+  onePartition: true,
+})
+
+semanticCase('a filter below deletes only rows that were sent', {
+  program(builder) {
+    rows(builder)
+      .suppress(untilTimeLimit(5))
+      .filter((_key, row) => row !== 'x')
+      .toStream()
+      .to('out')
+  },
+  lines: `
+    in a:x@0   =>  nothing
+    in a:x@10  =>  nothing
+    in a:y@20  =>  nothing
+    in a:z@30  =>  out a:z@30
+    in a:x@40  =>  nothing
+    in b:x@50  =>  out a:_@40
+  `,
+  onePartition: true,
+})
+
+semanticCase('a filter below final windows deletes none: none was sent before', {
+  program(builder) {
+    clicks(builder)
+      .windowedBy(tumbling(10))
+      .count({ emit: 'updates' })
+      .suppress(untilWindowCloses())
+      .filter((_window, clicks) => clicks > 1)
+      .toStream()
+      .to('out')
+  },
+  lines: `
+    in a:x@1, in b:x@2, in b:x@3  =>  nothing
+    in c:x@10                     =>  out b[0,10):2@3
+    in c:x@20                     =>  nothing
+  `,
+  onePartition: true,
+})

@@ -171,17 +171,17 @@ const PROCESSORS: Readonly<Record<string, (step: Options, context: Context) => P
     }
     return { behaviour, stores: [], connected: [] }
   },
-  setHeader(step, { sharesHeaders }) {
+  setHeader(step, { hasDefects }) {
     const key = String(step.take('header'))
-    const inPlace = sharesHeaders && step.op === 'process'
+    const inPlace = hasDefects && step.op === 'process'
     return stateless((record, context) => {
       const headers = [{ key, value: Buffer.from(textOf(record.value)) }]
       return context.forward(withHeaders(record, headers, inPlace))
     })
   },
-  addHeader(step, { sharesHeaders }) {
+  addHeader(step, { hasDefects }) {
     const key = String(step.take('header'))
-    const inPlace = sharesHeaders && step.op === 'process'
+    const inPlace = hasDefects && step.op === 'process'
     return stateless((record, context) => {
       const header = { key, value: Buffer.from(textOf(record.value)) }
       return context.forward(withHeaders(record, [...record.headers, header], inPlace))

@@ -83,8 +83,11 @@ export interface Context {
   source(step: Options): SourceOptionsOfCase
   /** How an aggregate, or a table, with these store options sends its rows. */
   emission(step: Options): CaseEmission | 'close'
-  /** True when processors change the headers of a record in place, as in Kafka Streams. */
-  readonly sharesHeaders: boolean
+  /**
+   * True for a program with the defects of Kafka Streams: processors change the headers of a record
+   * in place, and what comes to a suppression has the row before.
+   */
+  readonly hasDefects: boolean
   /** Wall-clock time of the driver that runs the program. */
   now(): number
   /** Notes for the aggregation above step `id` that it sends rows when windows close. */
