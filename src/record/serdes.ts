@@ -15,6 +15,8 @@
 import './node-buffer.ts'
 import { StreamsError } from '../errors.ts'
 import { readInt64 } from './byte-writer.ts'
+import { readJson } from './json-read.ts'
+import { KNOWN_TEXT_MAX, readShortText } from './known-texts.ts'
 import type { Serde } from './serde.ts'
 import type { Windowed } from './windowed.ts'
 
@@ -22,36 +24,6 @@ const INT32_MAX = 0x7fff_ffff
 const WINDOW_START_BYTES = 8
 /** End and start of a session. */
 const SESSION_BYTES = 16
-
-/** Texts up to this length are looked up before they are decoded: keys, rather than documents. */
-const KNOWN_TEXT_MAX = 24
-/** About a megabyte of texts; a power of two. */
-const KNOWN_TEXTS = 1 << 14
-const knownTexts: string[] = new Array<string>(KNOWN_TEXTS).fill('')
-
-/**
- * A short ASCII text, as the very string decoded for equal bytes before if that is still known.
- * Finding it costs a third of decoding it, and its hash is computed already, which is what a
- * look-up in a store's table spends most of its time on.
- */
-function readShortText(bytes: Buffer, start: number, end: number): string {
-  let hash = 0
-  for (let at = start; at < end; at++) {
-    const byte = bytes[at] as number
-    if (byte > 127) return bytes.utf8Slice(start, end)
-    hash = (Math.imul(hash, 31) + byte) | 0
-  }
-  const slot = (hash ^ (hash >>> 15)) & (KNOWN_TEXTS - 1)
-  const known = knownTexts[slot] as string
-  if (known.length === end - start) {
-    let at = 0
-    while (at < known.length && known.charCodeAt(at) === bytes[start + at]) at++
-    if (at === known.length) return known
-  }
-  const decoded = bytes.utf8Slice(start, end)
-  knownTexts[slot] = decoded
-  return decoded
-}
 
 /** Text as UTF-8. Unpaired surrogates are written as U+FFFD, as UTF-8 has no form for them. */
 export const text: Serde<string> = {
@@ -75,7 +47,7 @@ const anyJson: Serde<unknown> = {
     output.writeText(encoded)
   },
   read(bytes, start, end) {
-    return JSON.parse(bytes.utf8Slice(start, end))
+    return readJson(bytes, start, end)
   },
 }
 
