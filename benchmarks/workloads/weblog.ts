@@ -71,17 +71,11 @@ function hits(line: string): readonly Hit[] {
 /** The bracketed time, `01/Jan/2026:00:00:00 +0000`, in milliseconds since the epoch. */
 function eventTime(line: string): number {
   const from = line.indexOf('[') + 1
-  const digits = (start: number, end: number): number =>
-    Number(line.slice(from + start, from + end))
+  const digits = (at: number): number =>
+    line.charCodeAt(from + at) * 10 + line.charCodeAt(from + at + 1) - 528
+  const year = digits(7) * 100 + digits(9)
   const month = MONTHS.indexOf(line.slice(from + 3, from + 6)) / 3
-  const local = Date.UTC(
-    digits(7, 11),
-    month,
-    digits(0, 2),
-    digits(12, 14),
-    digits(15, 17),
-    digits(18, 20),
-  )
-  const zone = digits(22, 24) * 60 + digits(24, 26)
+  const local = Date.UTC(year, month, digits(0), digits(12), digits(15), digits(18))
+  const zone = digits(22) * 60 + digits(24)
   return local - (line[from + 21] === '-' ? -zone : zone) * 60_000
 }

@@ -22,12 +22,6 @@ import type { SourceNode } from '../topology/topology.ts'
 import type { Metrics } from './metrics.ts'
 import { decodeMark, type TimeMark } from './time-mark.ts'
 
-/**
- * Records decoded ahead of processing: one batched read of the stores serves them (256 keys are read
- * fastest), and so few of them survive a collection of the young generation.
- */
-const CHUNK_RECORDS_MAX = 256
-
 /** A record with the bytes it came from, so that an untouched key or value is written as they are. */
 export class QueuedRecord implements StreamRecord<unknown, unknown> {
   readonly key: unknown
@@ -190,12 +184,12 @@ export class RecordQueue {
     return this.#isInBatch || this.#fetched.length > 0
   }
 
-  /** Decodes the next chunk when none is left; the records it holds now. */
-  decode(): readonly QueuedRecord[] {
+  /** Decodes the next chunk, of so many records at most, when none is left; those it holds now. */
+  decode(recordsMax: number): readonly QueuedRecord[] {
     if (this.#head < this.#chunk.length) return NOTHING
     const chunk: QueuedRecord[] = []
     const { reader } = this.#batches
-    while (chunk.length < CHUNK_RECORDS_MAX && (this.#isInBatch || this.#nextBatch())) {
+    while (chunk.length < recordsMax && (this.#isInBatch || this.#nextBatch())) {
       if (!reader.next()) {
         this.#isInBatch = false
         this.#decodedTo = Math.min(reader.lastOffset + 1, this.endOffset)

@@ -26,6 +26,7 @@ import type { Metrics } from './metrics.ts'
 import type { Output } from './output.ts'
 import { isScheduleName, Punctuations, scheduleMs } from './punctuation.ts'
 import { QueueHeap } from './queue-heap.ts'
+import { MANY_RECORDS, ReadAhead } from './read-ahead.ts'
 import { type QueuedRecord, RecordQueue } from './record-queue.ts'
 import { sink } from './sink.ts'
 import { TaskFailures } from './task-failures.ts'
@@ -95,6 +96,7 @@ export class Task {
   /** What operators start with whose time did not fit into the metadata. */
   #observedAtLeast = -1
   #entries: readonly SourceEntry[] = []
+  #readAheads: readonly ReadAhead[] = []
   #current: QueuedRecord | null = null
   #currentQueue: RecordQueue | null = null
   #streamTime = -1
@@ -193,6 +195,9 @@ export class Task {
     })
     this.#committed = starts.map(({ committed }) => committed.offset)
     this.#entries = starts.map(({ source }) => this.#graph.sources.get(source) as SourceEntry)
+    this.#readAheads = this.queues.map(
+      (queue, index) => new ReadAhead(queue, this.#entries[index] as SourceEntry),
+    )
     const { clock } = this.#options
     this.#aligned?.open(this.queues, (queue) => this.#writersOf(queue), clock.now())
     for (const node of this.#graph.nodes) node.processor.init?.(node)
@@ -206,16 +211,11 @@ export class Task {
   /** Decodes the next records and loads the rows they will touch. */
   prepare(): PromiseOrValue<void> {
     let waits: Promise<void>[] | null = null
-    for (const [index, queue] of this.queues.entries()) {
-      if (!queue.hasUndecoded()) continue
-      const records = queue.decode()
-      if (records.length === 0) continue
-      for (const { processor } of (this.#entries[index] as SourceEntry).prefetchers) {
-        const pending = processor.prefetch?.(records)
-        if (pending instanceof Promise) {
-          waits ??= []
-          waits.push(pending)
-        }
+    for (const readAhead of this.#readAheads) {
+      const pending = readAhead.decode()
+      if (pending instanceof Promise) {
+        waits ??= []
+        waits.push(pending)
       }
     }
     if (waits !== null) return Promise.all(waits).then(() => undefined)
@@ -229,9 +229,15 @@ export class Task {
     limit: number = Number.POSITIVE_INFINITY,
     isOver: () => boolean = () => false,
   ): PromiseOrValue<void> {
-    for (let left = limit; left > 0; left--) {
-      const index = this.#choose()
-      if (index < 0) break
+    for (let done = 0; done < limit; done++) {
+      let index = this.#choose()
+      if (index < 0) {
+        // What has to be read is processed in the next turn, with what the other tasks read.
+        const pending = done < MANY_RECORDS ? this.prepare() : undefined
+        if (pending instanceof Promise) return pending
+        index = this.#choose()
+        if (index < 0) break
+      }
       const queue = this.queues[index] as RecordQueue
       const pending =
         this.#aligned === null
@@ -243,10 +249,10 @@ export class Task {
           queue.shift()
           this.#heap?.taken(index)
           const punctuated = this.#punctuateStreamTime()
-          const next = isOver() ? 0 : left - 1
+          const left = isOver() ? 0 : limit - done - 1
           return punctuated instanceof Promise
-            ? punctuated.then(() => this.run(next, isOver))
-            : this.run(next, isOver)
+            ? punctuated.then(() => this.run(left, isOver))
+            : this.run(left, isOver)
         })
       }
       this.#heap?.take()
@@ -254,7 +260,9 @@ export class Task {
       this.#heap?.taken(index)
       if (this.#streamTime >= this.#punctuations.nextStreamTime) {
         const punctuated = this.#punctuateStreamTime()
-        if (punctuated instanceof Promise) return punctuated.then(() => this.run(left - 1, isOver))
+        if (punctuated instanceof Promise) {
+          return punctuated.then(() => this.run(limit - done - 1, isOver))
+        }
       }
     }
     this.#current = null
