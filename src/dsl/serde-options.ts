@@ -107,8 +107,7 @@ function textOnly(call: string, option: string): Serde<string> {
             `pass one: { ${option}: json() }`,
         )
       }
-      text.write(value, output)
+      output.writeText(value)
     },
-    read: (bytes, start, end) => text.read(bytes, start, end),
   }
 }

@@ -69,7 +69,7 @@ export function aggregate<K, V, A>(
       },
 
       prefetch(records) {
-        return store.prefetch(records.map((record) => record.key))
+        if (!store.isComplete) return store.prefetch(records.map((record) => record.key))
       },
 
       flush() {

@@ -13,6 +13,7 @@ import { ByteWriter } from '../record/byte-writer.ts'
 import { keyPartition } from '../record/murmur2.ts'
 import type { ByteRange, PromiseOrValue, StreamRecord } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
+import { text } from '../record/serdes.ts'
 import { inOrder } from '../record/when.ts'
 import type { DropReason, Processor } from '../topology/processor.ts'
 import type { Partitioner, SinkNode } from '../topology/topology.ts'
@@ -52,6 +53,8 @@ export function sink(node: SinkNode, around: SinkSurroundings): Processor {
   const values = new ByteWriter()
   const reusedKey = emptyRange()
   const reusedValue = emptyRange()
+  /** A text that is key and value both is encoded once: words that are counted, ids. */
+  const sharesText = isText(node.keySerde) && isText(node.valueSerde)
   const targets = new Map<string, Target>()
   let fixed: Target | null = null
 
@@ -144,7 +147,7 @@ export function sink(node: SinkNode, around: SinkSurroundings): Processor {
     key: ByteRange | null,
     record: StreamRecord<unknown, unknown>,
   ): PromiseOrValue<void> {
-    const value = valueBytes(record)
+    const value = sharesText && record.value === record.key ? key : valueBytes(record)
     const size = lengthOf(key) + lengthOf(value)
     if (size > LARGE_RECORD_BYTES) return sendLarge(target, partition, record, size)
     metrics.recordsProduced++
@@ -193,6 +196,11 @@ export function sink(node: SinkNode, around: SinkSurroundings): Processor {
       return inOrder(chosen, (partition) => sendTo(to, partition, keyBytes(record), record))
     },
   }
+}
+
+/** True for the text serde, also where it is narrowed to say what to pass instead of it. */
+function isText(serde: Serde<unknown>): boolean {
+  return serde.read === (text as Serde<unknown>).read
 }
 
 function lengthOf(range: ByteRange | null): number {

@@ -88,6 +88,10 @@ class BufferedKeyValueStore<K, V> implements KeyValueStore<K, V> {
     })
   }
 
+  get isComplete(): boolean {
+    return this.#isComplete
+  }
+
   get(key: K): PromiseOrValue<Row<V> | null> {
     const entry = this.#find(key)
     if (entry !== null) return rowOf(entry)

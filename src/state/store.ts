@@ -210,6 +210,8 @@ export interface ReadOnlyKeyValueStore<K, V> {
 }
 
 export interface KeyValueStore<K, V> extends StateStore, ReadOnlyKeyValueStore<K, V> {
+  /** True while every row is in memory: nothing has to be prefetched. */
+  readonly isComplete: boolean
   /**
    * The row as `forEachChanged` last handed it on, where it hands on every change and the store
    * keeps rows before: what whoever takes the changes knows of.
