@@ -62,7 +62,6 @@ export {
   type GroupedInput,
   SessionWindowedCogroupedKStream,
   TimeWindowedCogroupedKStream,
-  type WindowCogroupOptions,
 } from './dsl/cogroup.ts'
 export type { ForeignKeyJoinOptions, ForeignKeyOptions } from './dsl/foreign-key-join.ts'
 export {

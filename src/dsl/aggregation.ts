@@ -167,6 +167,7 @@ export function addWindowAggregation<K, V, A>(
 ): TablePlace<Windowed<K>, A> {
   if ('differenceMs' in windows) return addSlidingAggregation(place, windows, plan)
   const { basics, emit, idleMs, name, lineage, value, store } = prepare(place, plan, true)
+  const time = sharedTimeOf(plan, name, emit)
   if (emit === 'close' && windows.sizeMs === UNLIMITED_END) throw neverCloses(plan.call)
   const { sizeMs, graceMs } = windows
   const keySerde = place.key as Serde<K>
@@ -182,7 +183,7 @@ export function addWindowAggregation<K, V, A>(
   })
   rows.emitsAtCommit = emit === 'commit'
   addFolding(place, plan, { name, rows }, (sealed, fold) =>
-    windowAggregate({ ...sealed, windows, fold, emit, idleMs }),
+    windowAggregate({ ...sealed, windows, fold, emit, idleMs, time }),
   )
   const endOf = (start: number): number => windowEnd(start, windows)
   const key = windowed(keySerde, 'windowsFor' in windows ? endOf : sizeMs)
@@ -198,6 +199,7 @@ function addSlidingAggregation<K, V, A>(
   plan: AggregationPlan<K, V, A>,
 ): TablePlace<Windowed<K>, A> {
   const { basics, emit, idleMs, name, lineage, value, store } = prepare(place, plan, true)
+  const time = sharedTimeOf(plan, name, emit)
   const { differenceMs, graceMs } = windows
   const keySerde = place.key as Serde<K>
   // A window begins as a copy of one that ends before it: hence twice the difference.
@@ -219,7 +221,7 @@ function addSlidingAggregation<K, V, A>(
     times: { difference: differenceMs, grace: graceMs },
   })
   addFolding(place, plan, { name, rows }, (sealed, fold) =>
-    slidingAggregate({ ...sealed, windows, fold, emit, idleMs }),
+    slidingAggregate({ ...sealed, windows, fold, emit, idleMs, time }),
   )
   const key = windowed(keySerde, differenceMs)
   const placed = { ...place, node: name, lineage, key, value, rekeyed: false }
@@ -234,6 +236,7 @@ export function addSessionAggregation<K, V, A>(
   plan: SessionPlan<K, V, A>,
 ): TablePlace<Windowed<K>, A> {
   const { basics, emit, idleMs, name, lineage, value, store } = prepare(place, plan, true)
+  const time = sharedTimeOf(plan, name, emit)
   const { gapMs, graceMs } = windows
   const keySerde = place.key as Serde<K>
   const retentionMs = retentionOf(store, gapMs + graceMs, plan.call, 'gap + grace')
@@ -249,7 +252,7 @@ export function addSessionAggregation<K, V, A>(
     times: { gap: gapMs, grace: graceMs },
   })
   addFolding(place, plan, { name, rows }, (sealed, fold) =>
-    sessionAggregate({ ...sealed, windows, fold, emit, idleMs }),
+    sessionAggregate({ ...sealed, windows, fold, emit, idleMs, time }),
   )
   const key = sessionWindowed(keySerde)
   const placed = { ...place, node: name, lineage, key, value, rekeyed: false }
@@ -273,6 +276,18 @@ function slidingBucketMs(differenceMs: number, retentionMs: number): number {
 function sessionBucketMs({ gapMs, graceMs }: SessionWindows, retentionMs: number): number {
   const wanted = Math.min(gapMs + graceMs, SESSIONS_PER_ROW * (gapMs + 1))
   return Math.max(wanted, SESSION_BUCKET_MS_MIN, Math.ceil(retentionMs / BUCKETS_MAX))
+}
+
+/**
+ * Inputs of a cogroup are late each by its own time, as in Kafka Streams, which has no final rows of
+ * them. Where windows close all inputs have one time, or nobody could say when.
+ */
+function sharedTimeOf(
+  { inputs }: { readonly inputs?: readonly unknown[] | undefined },
+  name: string,
+  emit: Emission,
+): string | undefined {
+  return inputs !== undefined && emit === 'close' ? name : undefined
 }
 
 /** What a change of makes rows wrong; the function of custom windows cannot be told from another. */

@@ -6,7 +6,8 @@
  * Invariants:
  * - All inputs have one type of key and equal partition counts: a key's row has one owner.
  * - The inputs share the row, but in windows each has its own stream time, as in Kafka Streams: what
- *   is late for one is not for another.
+ *   is late for one is not for another. With `emit: 'close'`, which Kafka Streams does not have here,
+ *   they share the time too: a window is final for all of them.
  */
 import type { SessionFold } from '../operators/session-aggregate.ts'
 import type { Windowed } from '../record/windowed.ts'
@@ -18,6 +19,7 @@ import {
   addWindowAggregation,
   type FoldedInput,
   foldOf,
+  type WindowAggregationOptions,
 } from './aggregation.ts'
 import { checkFunction } from './arguments.ts'
 import type { Place } from './graph.ts'
@@ -25,7 +27,6 @@ import { checkKeys } from './joins.ts'
 import { KTable } from './k-table.ts'
 import type { OptionsArgument, Present, ValueOption } from './serde-options.ts'
 import type { SessionMergeOption } from './session-windowed-k-stream.ts'
-import type { WindowStoreOptions } from './store-options.ts'
 import { type AlignedWindows, checkWindows, type SessionWindows } from './windows.ts'
 
 /** A stream that is grouped: where its records come out. */
@@ -38,9 +39,6 @@ interface CogroupInput<K, A> {
   readonly open: () => Place<K, unknown>
   aggregator(key: K, value: unknown, aggregate: A): A
 }
-
-/** Options of a cogrouped aggregation in windows; results of one window come from several inputs. */
-export type WindowCogroupOptions = AggregationOptions<WindowStoreOptions>
 
 /**
  * Grouped streams that are folded into one result. Made by `KGroupedStream.cogroup`.
@@ -176,15 +174,27 @@ export class TimeWindowedCogroupedKStream<K, A> {
   /**
    * Folds the records of all inputs into one result for each key and window.
    *
+   * With `emit: 'close'` all inputs have one time, the latest of any: what it has passed is final, and late
+   * for each of them. Otherwise a record is late by the time of its own input, as in Kafka Streams.
+   *
    * @param initializer - makes the result a window begins with
-   * @param options - `value` (serde of the result, required unless it is text), `name`, `store`, `emit`
+   * @param options - `value` (serde of the result, required unless it is text), `name`, `store`, `emit`,
+   * `idle`
+   * @example
+   * ```ts
+   * clicks
+   *   .groupByKey()
+   *   .cogroup((_user, _click, seen: string) => `${seen}c`)
+   *   .cogroup(orders.groupByKey(), (_user, _order, seen) => `${seen}o`)
+   *   .windowedBy(tumbling('1h', { grace: '1m' }))
+   *   .aggregate(() => '', { emit: 'close' })
+   * ```
    */
   aggregate(
     initializer: () => A,
-    ...[options]: OptionsArgument<WindowCogroupOptions & ValueOption<A, never>>
+    ...[options]: OptionsArgument<WindowAggregationOptions & ValueOption<A, never>>
   ): KTable<Windowed<K>, A, 'key' | 'value'> {
     const { place, call } = meetingPlace(this.#inputs)
-    checkEmit(options, call)
     const inputs = foldsOf(this.#inputs, initializer, call)
     const { fold } = inputs[0] as (typeof inputs)[0]
     const plan = { verb: 'aggregate', call, options, fold, known: null, inputs }
@@ -213,14 +223,22 @@ export class SessionWindowedCogroupedKStream<K, A> {
    *
    * @param initializer - makes the result a session begins with; sessions that meet are merged into it
    * @param options - `merge` (makes one result of two), `value` (serde of the result, required unless
-   * it is text), `name`, `store`, `emit`
+   * it is text), `name`, `store`, `emit`, `idle`; of `emit: 'close'` what is said of windows of time
+   * @example
+   * ```ts
+   * clicks
+   *   .groupByKey()
+   *   .cogroup((_user, _click, seen: string) => `${seen}c`)
+   *   .cogroup(orders.groupByKey(), (_user, _order, seen) => `${seen}o`)
+   *   .windowedBy(session('30m'))
+   *   .aggregate(() => '', { merge: (_user, one, other) => one + other })
+   * ```
    */
   aggregate(
     initializer: () => A,
-    options: WindowCogroupOptions & ValueOption<A, never> & SessionMergeOption<K, A>,
+    options: WindowAggregationOptions & ValueOption<A, never> & SessionMergeOption<K, A>,
   ): KTable<Windowed<K>, A, 'key' | 'value'> {
     const { place, call } = meetingPlace(this.#inputs)
-    checkEmit(options, call)
     const merger = options?.merge
     checkFunction(merger, call, 'option merge', '(key, one, other) => one + other')
     const merge = (key: K, one: A | null, other: A): A => merger(key, one ?? initializer(), other)
@@ -262,12 +280,4 @@ function foldsOf<K, A>(inputs: readonly CogroupInput<K, A>[], initializer: () =>
     node: open().node,
     fold: foldOf<K, unknown, A>(initializer, aggregator, call),
   }))
-}
-
-/** Each input has its own time, so none can say that a window is final. */
-function checkEmit(options: { readonly emit?: unknown } | undefined, call: string): void {
-  if (options?.emit !== 'close') return
-  throw new TypeError(
-    `option emit of ${call} is 'close', which cogrouped windows do not have; use suppress(untilWindowCloses()) below`,
-  )
 }

@@ -9,6 +9,8 @@
  * window nor forgets one. (Kafka Streams sends after it has written the record that closes windows,
  * and loses those that expire by that write; here they leave before it.)
  *
+ * The inputs of a cogroup fold into one store: they share its time, and what has been sent of it.
+ *
  * Finding the rows costs a look at the store, so where windows end at any millisecond they are sent
  * together: with the commit, or before time has moved so far that the first of them would expire.
  *
@@ -25,10 +27,13 @@ import {
 import type { Windowed } from '../record/windowed.ts'
 import type { WindowStore } from '../state/store.ts'
 import type { Change, ObservedTime, ProcessorContext } from '../topology/processor.ts'
-import { IdleTime } from './idle-time.ts'
+import { type IdleTime, sharedIdleTime } from './idle-time.ts'
 
 export interface ClosingOptions {
   readonly context: ProcessorContext<never, never>
+  /** The store of the windows: nodes that fold into the same one send each window once. */
+  readonly store: object
+  /** The time of all of those nodes. */
   readonly time: ObservedTime
   /** After so long without a record time goes on with the clock; null: never. */
   readonly idleMs: number | null
@@ -42,22 +47,36 @@ export interface ClosingOptions {
   readonly send: (after: number, upTo: number, headers: RecordHeaders) => PromiseOrValue<void>
 }
 
+/** How far the windows of a store are sent. */
+interface Progress {
+  /** Windows that end here or before are sent. */
+  sentUpTo: number
+  /** Nothing has to be sent while this end has not closed. */
+  next: number
+  /** Those of the last record that moved time on. */
+  headers: RecordHeaders
+}
+
+const ofStore = new WeakMap<object, Progress>()
+
 export class Closing {
   readonly #options: ClosingOptions
-  /** Windows that end here or before are sent. */
-  #sentUpTo: number
-  /** Nothing has to be sent while this end has not closed. */
-  #next = Number.NEGATIVE_INFINITY
-  #headers: RecordHeaders = NO_HEADERS
+  readonly #progress: Progress
   readonly #idle: IdleTime | null
 
   constructor(options: ClosingOptions) {
-    const { context, time, idleMs, delayMs } = options
+    const { context, store, time, idleMs, delayMs } = options
     const advance = () => this.timeMoved()
     this.#options = options
     time.closes = true
-    this.#idle = idleMs === null ? null : new IdleTime(context, { time, idleMs, advance })
-    this.#sentUpTo = time.max < 0 ? Number.NEGATIVE_INFINITY : time.max - delayMs
+    this.#idle = idleMs === null ? null : sharedIdleTime(context, { time, idleMs, advance })
+    const progress = ofStore.get(store) ?? {
+      sentUpTo: time.max < 0 ? Number.NEGATIVE_INFINITY : time.max - delayMs,
+      next: Number.NEGATIVE_INFINITY,
+      headers: NO_HEADERS,
+    }
+    ofStore.set(store, progress)
+    this.#progress = progress
   }
 
   /** Windows that end here or before are closed. */
@@ -76,7 +95,7 @@ export class Closing {
 
   /** A window that ends then has rows to send; for windows whose ends `nextEnd` does not know. */
   expect(end: number): void {
-    if (end < this.#next) this.#next = end
+    if (end < this.#progress.next) this.#progress.next = end
   }
 
   /** Time moved without a record that came here. */
@@ -86,22 +105,24 @@ export class Closing {
 
   /** `headers` are those of the rows that close. */
   #advance(headers: RecordHeaders): PromiseOrValue<void> {
-    if (this.#options.lagMs > 0) this.#headers = headers
-    if (this.#closed >= this.#next) return this.#send(headers)
+    if (this.#options.lagMs > 0) this.#progress.headers = headers
+    if (this.#closed >= this.#progress.next) return this.#send(headers)
   }
 
   /** At a commit: sends what has closed since. */
   flush(): PromiseOrValue<void> {
-    if (this.#options.lagMs > 0 && this.#options.time.max >= 0) return this.#send(this.#headers)
+    if (this.#options.lagMs > 0 && this.#options.time.max >= 0)
+      return this.#send(this.#progress.headers)
   }
 
   #send(headers: RecordHeaders): PromiseOrValue<void> {
     const closed = this.#closed
-    const after = this.#sentUpTo
+    const progress = this.#progress
+    const after = progress.sentUpTo
     if (closed <= after) return
     const { nextEnd, lagMs, send } = this.#options
-    this.#sentUpTo = closed
-    this.#next = nextEnd === undefined ? closed + lagMs + 1 : nextEnd(closed)
+    progress.sentUpTo = closed
+    progress.next = nextEnd === undefined ? closed + lagMs + 1 : nextEnd(closed)
     return send(after, closed, headers)
   }
 }

@@ -51,6 +51,8 @@ export interface SessionAggregateOptions<K, V, A> {
   readonly emit: Emission
   /** After so long without a record windows close by the clock; null: never. */
   readonly idleMs: number | null
+  /** The name of the time that several inputs share. Default: the node's own. */
+  readonly time?: string | undefined
   readonly keepsBefore: boolean
 }
 
@@ -90,10 +92,11 @@ class SessionAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A
     this.#context = context
     this.#copies = context.valuesEscape
     this.#store = context.store(this.#options.store)
-    this.#time = context.observedTime()
+    this.#time = context.observedTime(this.#options.time)
     if (this.#options.emit !== 'close') return
     this.#closing = new Closing({
       context,
+      store: this.#store,
       time: this.#time,
       idleMs: this.#options.idleMs,
       // A record as far from the end as the gap belongs to it still.

@@ -38,6 +38,8 @@ export interface SlidingAggregateOptions<K, V, A> {
   readonly emit: Emission
   /** After so long without a record windows close by the clock; null: never. */
   readonly idleMs: number | null
+  /** The name of the time that several inputs share. Default: the node's own. */
+  readonly time?: string | undefined
   readonly keepsBefore: boolean
 }
 
@@ -80,11 +82,12 @@ class SlidingAggregate<K, V, A> implements Processor<K, V, Windowed<K>, Change<A
     this.#context = context
     this.#copies = context.valuesEscape
     this.#store = context.store(this.#options.store)
-    this.#time = context.observedTime()
+    this.#time = context.observedTime(this.#options.time)
     if (this.#options.emit !== 'close') return
     const sizeMs = this.#differenceMs
     this.#closing = new Closing({
       context,
+      store: this.#store,
       time: this.#time,
       idleMs: this.#options.idleMs,
       // Its last millisecond is inside a window: it takes records until time is past it.

@@ -209,7 +209,7 @@ describe('joins by foreign key', () => {
       foreignKey: (order, key) => (key === '' ? null : order.customer),
     })
     expectTypeOf(priced).toEqualTypeOf<KTable<string, number | null, 'key'>>()
-    const kept = orders.leftJoin(customers, (order, customer, key) => key + customer?.rate, {
+    const kept = orders.leftJoin(customers, (_order, customer, key) => key + customer?.rate, {
       foreignKey,
       value: text,
       store: 'kept',

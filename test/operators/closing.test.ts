@@ -1,5 +1,6 @@
 /** Windows that are sent once, when they close: emit 'close'. */
 import {
+  customWindows,
   hopping,
   json,
   nullable,
@@ -170,6 +171,91 @@ semanticCase('sessions are sent when no record can join them any more', {
     in b:x@26 {h=1}            =>  out a[0,10):2@10 {h=1}
     in a:x@30                  =>  nothing
     in c:x@1000, in c:x@2000   =>  out b[25,26):2@26, out a[30,30):1@30, out c[1000,1000):1@1000
+  `,
+  onePartition: true,
+})
+
+/** Two inputs that write `l` and `r` into one row. */
+function cogrouped(builder: StreamsBuilder) {
+  const input = (topic: string) =>
+    builder.stream(topic, { key: nullable(text), value: nullable(text) }).groupByKey()
+  return input('left')
+    .cogroup((_key, value, seen: string) => `${seen}l${value}`)
+    .cogroup(input('right'), (_key, value, seen) => `${seen}r${value}`)
+}
+
+semanticCase('a window of a cogroup closes for all inputs when the latest of them has passed it', {
+  program(builder) {
+    cogrouped(builder)
+      .windowedBy(tumbling(10, { grace: 5 }))
+      .aggregate(() => '', { emit: 'close', store: 'seen' })
+      .toStream()
+      .to('out')
+  },
+  lines: `
+    left  a:1@1         =>  nothing
+    right a:2@4         =>  nothing
+    right a:3@14        =>  nothing
+    left  a:4@2         =>  nothing
+    right b:5@15 {h=1}  =>  out a[0,10):l1r2l4@4 {h=1}
+    left  a:6@9         =>  nothing
+    left  a:7@25        =>  out a[10,20):r3@14, out b[10,20):r5@15
+  `,
+  dropped: ['late seen-aggregate-1 1'],
+  onePartition: true,
+})
+
+semanticCase('sliding windows of a cogroup are sent once', {
+  program(builder) {
+    cogrouped(builder)
+      .windowedBy(sliding(10))
+      .aggregate(() => '', { emit: 'close' })
+      .toStream()
+      .to('out')
+  },
+  lines: `
+    left  a:1@20   =>  nothing
+    right a:2@25   =>  out a[10,20):l1@20
+    left  a:3@40   =>  out a[15,25):l1r2@25, out a[21,31):r2@25
+    right a:4@100  =>  out a[30,40):l3@40
+  `,
+  onePartition: true,
+})
+
+semanticCase('sessions of a cogroup are sent once', {
+  program(builder) {
+    cogrouped(builder)
+      .windowedBy(session(5))
+      .aggregate(() => '', { emit: 'close', merge: (_key, one, other) => one + other })
+      .toStream()
+      .to('out')
+  },
+  lines: `
+    left  a:1@1   =>  nothing
+    right a:2@6   =>  nothing
+    right b:3@12  =>  out a[1,6):l1r2@6
+    left  a:4@30  =>  out b[12,12):r3@12
+  `,
+  onePartition: true,
+})
+
+semanticCase('windows that a function chooses close for all inputs of a cogroup', {
+  program(builder) {
+    const tens = (timestamp: number) => timestamp - (timestamp % 10)
+    cogrouped(builder)
+      .windowedBy(
+        customWindows((time) => [{ start: tens(time), end: tens(time) + 10 }], { size: 10 }),
+      )
+      .aggregate(() => '', { emit: 'close' })
+      .toStream()
+      .to('out')
+  },
+  lines: `
+    left  a:1@1   =>  nothing
+    right b:2@5   =>  nothing
+    right b:3@12  =>  out a[0,10):l1@1, out b[0,10):r2@5
+    left  a:4@11  =>  nothing
+    left  a:5@40  =>  out a[10,20):l4@11, out b[10,20):r3@12
   `,
   onePartition: true,
 })

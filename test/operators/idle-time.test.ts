@@ -1,5 +1,7 @@
 /** Option `idle`: windows close by the wall clock when no record comes. */
 import {
+  customWindows,
+  int64,
   nullable,
   StreamsBuilder,
   session,
@@ -39,6 +41,35 @@ const PROGRAMS: Readonly<Record<string, (builder: StreamsBuilder) => void>> = {
   "session, emit 'close'"(builder) {
     const windows = grouped(builder).windowedBy(session('10s', { grace: '2s' }))
     windows.count({ emit: 'close', idle: '30s' }).toStream().to('out')
+  },
+  "custom windows, emit 'close'"(builder) {
+    const tens = (time: number) => [
+      { start: time - (time % 10_000), end: time - (time % 10_000) + 10_000 },
+    ]
+    const windows = grouped(builder).windowedBy(customWindows(tens, { size: '10s', grace: '2s' }))
+    windows.count({ emit: 'close', idle: '30s' }).toStream().to('out')
+  },
+  "cogrouped, emit 'close'"(builder) {
+    const windows = grouped(builder)
+      .cogroup((_key, _value, seen: number) => seen + 1)
+      .cogroup(builder.stream('other', SERDES).groupByKey(), (_key, _value, seen) => seen + 1)
+      .windowedBy(tumbling('10s', { grace: '2s' }))
+    const options = { emit: 'close', idle: '30s', value: int64 } as const
+    windows
+      .aggregate(() => 0, options)
+      .toStream()
+      .to('out')
+  },
+  "cogrouped sessions, emit 'close'"(builder) {
+    const windows = grouped(builder)
+      .cogroup((_key, _value, seen: number) => seen + 1)
+      .windowedBy(session('10s', { grace: '2s' }))
+    const options = { emit: 'close', idle: '30s', value: int64 } as const
+    const merge = (_key: string, one: number, other: number) => one + other
+    windows
+      .aggregate(() => 0, { ...options, merge })
+      .toStream()
+      .to('out')
   },
 }
 
