@@ -56,7 +56,9 @@ export async function sumsOf(
   sales: readonly Sale[],
   directory: string,
 ): Promise<Record<typeof BY_DAY | typeof BY_MONTH, Map<string, number>>> {
-  await using log = embedded({ directory: join(directory, 'log') })
+  // Records of the sample are older than any retention by time.
+  const topicDefaults = { 'retention.ms': '-1' }
+  await using log = embedded({ directory: join(directory, 'log'), topicDefaults })
   await log.open()
   await log.admin.createTopics([SALES, BY_DAY, BY_MONTH].map((topic) => ({ topic, partitions: 1 })))
   await using producer = log.producer({ key: text, value: json<Sale>() })

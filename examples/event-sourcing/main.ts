@@ -40,7 +40,9 @@ const COMMANDS_OF_A_YEAR: readonly Sent[] = [
 
 /** Runs the commands; everything the run keeps lies in `directory`. */
 export async function runCommands(sent: readonly Sent[], directory: string): Promise<Told> {
-  await using log = embedded({ directory: join(directory, 'log') })
+  // Records of the sample are older than any retention by time.
+  const topicDefaults = { 'retention.ms': '-1' }
+  await using log = embedded({ directory: join(directory, 'log'), topicDefaults })
   await log.open()
   await log.admin.createTopics([{ topic: COMMANDS, partitions: 1 }])
   await using producer = log.producer({ key: text, value: json<Command>() })

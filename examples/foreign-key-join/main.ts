@@ -29,7 +29,9 @@ export async function priceOrders(
   updates: readonly Update[],
   directory: string,
 ): Promise<Map<string, PricedOrder>> {
-  await using log = embedded({ directory: join(directory, 'log') })
+  // Records of the sample are older than any retention by time.
+  const topicDefaults = { 'retention.ms': '-1' }
+  await using log = embedded({ directory: join(directory, 'log'), topicDefaults })
   await log.open()
   // The two sides of a join by foreign key need not have the same number of partitions.
   await log.admin.createTopics([

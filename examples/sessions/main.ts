@@ -16,7 +16,9 @@ const PARTITIONS = 4
 
 /** The visits in the lines of a log, by client, then start; what the run keeps lies in `directory`. */
 export async function visitsOf(lines: readonly string[], directory: string): Promise<FoundVisit[]> {
-  await using log = embedded({ directory: join(directory, 'log') })
+  // Records of the sample are older than any retention by time.
+  const topicDefaults = { 'retention.ms': '-1' }
+  await using log = embedded({ directory: join(directory, 'log'), topicDefaults })
   await log.open()
   // One partition: the lines of a file are in their order there.
   await log.admin.createTopics([

@@ -26,7 +26,9 @@ export async function alarmsOf(
   logins: readonly TimedLogin[],
   directory: string,
 ): Promise<UserAlarm[]> {
-  await using log = embedded({ directory: join(directory, 'log') })
+  // Records of the sample are older than any retention by time.
+  const topicDefaults = { 'retention.ms': '-1' }
+  await using log = embedded({ directory: join(directory, 'log'), topicDefaults })
   await log.open()
   await log.admin.createTopics([LOGINS, ALARMS].map((topic) => ({ topic, partitions: PARTITIONS })))
   await using producer = log.producer({ key: text, value: json<Login>() })
