@@ -77,9 +77,14 @@ export { type FilterOptions, KTable, type NameOptions } from './dsl/k-table.ts'
 export type { CreateProcessor, ProcessOptions, ProcessorSource } from './dsl/process.ts'
 export type { StreamTraits, TableTraits } from './dsl/serde-options.ts'
 export { type SessionMergeOption, SessionWindowedKStream } from './dsl/session-windowed-k-stream.ts'
-export type { StoreOptions, WindowStoreOptions } from './dsl/store-options.ts'
+export type {
+  BoundedStoreOption,
+  StoreOptions,
+  WindowStoreOptions,
+} from './dsl/store-options.ts'
 export {
   keyValueStore,
+  type ProcessorKeyValueStoreOptions,
   type ProcessorSessionStoreOptions,
   type ProcessorStoreOptions,
   type ProcessorWindowStoreOptions,

@@ -19,6 +19,15 @@ export interface StoreOptions {
   readonly changelog?: boolean | undefined
 }
 
+/** How many rows a store keeps. */
+export interface BoundedStoreOption {
+  /**
+   * Keeps so many rows of each partition at most, in memory: the row that was put or read longest ago is
+   * forgotten when there is one more, and not sent as deleted. Default: all rows are kept.
+   */
+  readonly maxEntries?: number | undefined
+}
+
 /** A store of windows also keeps them for a time. */
 export interface WindowStoreOptions extends StoreOptions {
   /**
@@ -33,6 +42,7 @@ export interface StoreBasics {
   readonly name: string
   readonly storage: StorageKind
   readonly changelog: boolean
+  readonly maxEntries?: number
 }
 
 const STORE_OPTIONS = ['name', 'storage', 'changelog']
@@ -70,16 +80,24 @@ export function readStoreOptions(
   return store
 }
 
+/** Checks option `maxEntries`; undefined: all rows are kept. */
+export function checkMaxEntries(maxEntries: unknown, call: string): void {
+  if (maxEntries === undefined) return
+  if (Number.isSafeInteger(maxEntries) && (maxEntries as number) > 0) return
+  throw new RangeError(`${call} is ${show(maxEntries)}; pass a whole number above zero`)
+}
+
 /** Takes the store's name, the user's or a derived one. */
 export function storeBasics(
   graph: Graph,
-  { name, storage = 'rocksdb', changelog = true }: StoreOptions,
+  { name, storage = 'rocksdb', changelog = true, maxEntries }: StoreOptions & BoundedStoreOption,
   lineage: string,
   call: string,
 ): StoreBasics {
   const taken =
     name === undefined ? graph.storeNames.derive(lineage, call) : graph.storeNames.take(name, call)
-  return { name: taken, storage, changelog }
+  const basics = { name: taken, storage, changelog }
+  return maxEntries === undefined ? basics : { ...basics, maxEntries }
 }
 
 /** How long windows are kept: what the user says, if it is enough; `sum` says what for. */

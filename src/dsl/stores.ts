@@ -14,6 +14,7 @@ import type {
 } from '../state/store.ts'
 import { checkName, show } from '../topology/names.ts'
 import { checkSerde, positiveMs } from './arguments.ts'
+import { type BoundedStoreOption, checkMaxEntries } from './store-options.ts'
 
 /** What every store of a processor is defined by. */
 export interface ProcessorStoreOptions<K, V> {
@@ -47,15 +48,20 @@ export interface ProcessorSessionStoreOptions<K, V> extends ProcessorStoreOption
 const SESSION_BUCKETS = 32
 const SESSION_BUCKET_MIN_MS = 1_000
 
+/** A store of one row per key. */
+export interface ProcessorKeyValueStoreOptions<K, V>
+  extends ProcessorStoreOptions<K, V>,
+    BoundedStoreOption {}
+
 const STORE_OPTIONS = ['name', 'key', 'value', 'storage', 'changelog']
 
 /**
- * Defines a store of one row per key for processors.
+ * Defines a store of one row per key for processors; with `maxEntries` of the rows used last.
  *
  * @returns the definition, for `builder.addStateStore`, for a processor's `stores` and for
  * `context.store(definition)`, which knows its types
- * @throws TypeError naming the option that is wrong
- * @see org.apache.kafka.streams.state.Stores#keyValueStoreBuilder
+ * @throws TypeError or RangeError naming the option that is wrong
+ * @see org.apache.kafka.streams.state.Stores#keyValueStoreBuilder, Stores#lruMap
  * @example
  * ```ts
  * const balances = keyValueStore({ name: 'balances', key: text, value: int64 })
@@ -63,12 +69,17 @@ const STORE_OPTIONS = ['name', 'key', 'value', 'storage', 'changelog']
  * ```
  */
 export function keyValueStore<K, V>(
-  options: ProcessorStoreOptions<K, V>,
+  options: ProcessorKeyValueStoreOptions<K, V>,
 ): TypedStore<KeyValueStore<K, V>> {
+  const call = 'keyValueStore(...)'
+  const basics = processorStore(options, call, ['maxEntries'])
+  const { maxEntries } = options
+  checkMaxEntries(maxEntries, `option maxEntries of ${call}`)
   return define<KeyValueStore<K, V>>({
     kind: 'key-value',
-    ...processorStore(options, 'keyValueStore(...)'),
+    ...basics,
     keepsBefore: false,
+    ...(maxEntries === undefined ? {} : { maxEntries }),
   })
 }
 

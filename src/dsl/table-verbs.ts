@@ -220,7 +220,7 @@ function nameResult(
       ...serdes,
       keepsBefore: false,
     },
-    store.name !== undefined && !isVersioned,
+    (store.name !== undefined || store.maxEntries !== undefined) && !isVersioned,
   )
   const below = options?.name ?? store.name ?? name
   const versions = isVersioned ? addVersions(graph, { store, serdes, name, call }) : null

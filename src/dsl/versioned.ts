@@ -6,11 +6,17 @@ import { type Duration, milliseconds } from '../duration.ts'
 import type { StoreDefinition, TypedStore, VersionedStore } from '../state/store.ts'
 import { show } from '../topology/names.ts'
 import type { Place, StoreDraft } from './graph.ts'
-import { readStoreOptions, type StoreOptions, storeBasics } from './store-options.ts'
+import {
+  type BoundedStoreOption,
+  checkMaxEntries,
+  readStoreOptions,
+  type StoreOptions,
+  storeBasics,
+} from './store-options.ts'
 import { define, type ProcessorStoreOptions, processorStore } from './stores.ts'
 
 /** The store of a table. */
-export interface TableStoreOptions extends StoreOptions {
+export interface TableStoreOptions extends StoreOptions, BoundedStoreOption {
   /**
    * Makes the table versioned: how far back its rows are known, and how late an update may come, in
    * stream time. What is older is dropped, and counted. Default: only the latest rows are kept.
@@ -29,12 +35,16 @@ export function readTableStoreOptions(
   store: string | TableStoreOptions | undefined,
   call: string,
 ): TableStoreOptions {
-  if (typeof store !== 'object' || store === null || !('history' in store)) {
-    return readStoreOptions(store, call)
-  }
-  const { history, ...rest } = store
+  if (typeof store !== 'object' || store === null) return readStoreOptions(store, call)
+  const { history, maxEntries, ...rest } = store
   if (history !== undefined) milliseconds(history, `store history of ${call}`)
-  return { ...readStoreOptions(rest, call), history }
+  checkMaxEntries(maxEntries, `store maxEntries of ${call}`)
+  if (history !== undefined && maxEntries !== undefined) {
+    throw new TypeError(
+      `store of ${call} has history and maxEntries ${maxEntries}; what rows were is kept of all of them, so leave one out`,
+    )
+  }
+  return { ...readStoreOptions(rest, call), history, maxEntries }
 }
 
 /** Adds the store of a table's rows; a versioned one is kept whether or not it is named. */
@@ -54,7 +64,7 @@ export function addRows(
     valueSerde: place.value as NonNullable<typeof place.value>,
   }
   if (store.history === undefined) {
-    const kept = store.name !== undefined
+    const kept = store.name !== undefined || store.maxEntries !== undefined
     return graph.addStore({ kind: 'key-value', ...basics, keepsBefore: false }, kept)
   }
   const historyMs = milliseconds(store.history, `store history of ${call}`)

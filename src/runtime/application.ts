@@ -131,7 +131,8 @@ async function openTasks(
         alignedTime?.restore(decodeTaskTime(committed.metadata).observed[ALIGNED_TIME] ?? -1)
       }
       const around = { applicationId, state, topics, output, metrics, clock, handlers, alignedTime }
-      tasks.push(new Task({ description, ...around, globals, ordersLikeKafka: isSingleTask }))
+      const order = { ordersLikeKafka: isSingleTask, maxTaskIdleMs: options.maxTaskIdleMs }
+      tasks.push(new Task({ description, ...around, globals, ...order }))
     }
     const start = clock.monotonic()
     metrics.recordsRestored += await restoreTasks(log, tasks)

@@ -52,6 +52,15 @@ export interface StreamsOptions extends HandlerOptions {
    * more; default 5 s of wall-clock time.
    */
   readonly idleTimeout?: Duration
+  /**
+   * How long a task that has records of some partitions waits for those that have none, by the wall
+   * clock: so that records of several topics are taken by their times, and a row of a table is there when
+   * the record comes that asks for it. Default 0: only for what the log is known to have. `'never'`:
+   * not for that either.
+   *
+   * @see max.task.idle.ms of Kafka Streams, KIP-695
+   */
+  readonly maxTaskIdle?: Duration | 'never'
   /** Where all stores lie, whatever the topology says of each; default: as the topology says. */
   readonly storage?: StorageKind
   /**
@@ -78,6 +87,8 @@ export interface CheckedOptions {
   readonly storage: StorageKind | null
   readonly isTimeAligned: boolean
   readonly idleTimeoutMs: number
+  /** -1: never. */
+  readonly maxTaskIdleMs: number
   readonly transactionTimeoutMs: number
   readonly handleSignals: boolean
   readonly clock: Clock
@@ -97,6 +108,7 @@ const KNOWN: Readonly<Record<keyof StreamsOptions, true>> = {
   storage: true,
   time: true,
   idleTimeout: true,
+  maxTaskIdle: true,
   transactionTimeout: true,
   handleSignals: true,
   clock: true,
@@ -152,6 +164,8 @@ export function checkOptions(options: StreamsOptions): CheckedOptions {
       oneOf<'aligned' | 'kafka'>('time', options.time ?? 'kafka', ['aligned', 'kafka']) ===
       'aligned',
     idleTimeoutMs: milliseconds(options.idleTimeout ?? 5000, 'idleTimeout'),
+    maxTaskIdleMs:
+      options.maxTaskIdle === 'never' ? -1 : milliseconds(options.maxTaskIdle ?? 0, 'maxTaskIdle'),
     transactionTimeoutMs: milliseconds(options.transactionTimeout ?? 60_000, 'transactionTimeout'),
     handleSignals: options.handleSignals ?? true,
     clock: options.clock ?? systemClock,

@@ -18,12 +18,15 @@ export class QueueHeap {
   readonly #heap: number[] = []
   #queues: readonly Queue[] = []
 
-  /** The index of the queue to take from, -1 when there is none or one may still get an earlier record. */
-  choose(queues: readonly Queue[]): number {
+  /**
+   * The index of the queue to take from, -1 when there is none, or when it waits for one that may still
+   * get an earlier record.
+   */
+  choose(queues: readonly Queue[], waits = true): number {
     this.#queues = queues
     for (const [index, queue] of queues.entries()) {
       if (queue.peek() === null) {
-        if (queue.hasUndecoded() || !queue.caughtUp) return -1
+        if (queue.hasUndecoded() || (waits && !queue.caughtUp)) return -1
       } else if (!this.#heap.includes(index)) {
         this.#offer(index)
       }

@@ -103,7 +103,7 @@ export class StreamThread {
     }
   }
 
-  /** Runs until every record that is there is processed and committed: for tests. */
+  /** Runs until every record that is there is processed, or idles, and all is committed: for tests. */
   async runToEnd(): Promise<void> {
     do {
       do {
@@ -111,7 +111,7 @@ export class StreamThread {
         this.#fetch(0)
         await this.#poll
       } while (await this.#step())
-    } while (!(await this.#isAtEnd()))
+    } while (!(await this.#isAtEnd({ mayIdle: true })))
     await this.#options.globals?.catchUp()
   }
 
@@ -156,6 +156,13 @@ export class StreamThread {
     const pending = output.sendFull()
     if (pending instanceof Promise) await pending
     return worked
+  }
+
+  /** Milliseconds until records have waited long enough for others; Infinity when none waits. */
+  #untilIdleOver(): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const task of this.#options.tasks) next = Math.min(next, task.idlesUntil)
+    return next === Number.POSITIVE_INFINITY ? next : next - this.#clock.now()
   }
 
   /** Milliseconds until the next wall-clock punctuation; Infinity when none is scheduled. */
@@ -224,14 +231,14 @@ export class StreamThread {
       })
   }
 
-  /** Waits for the fetch under way, but not past the next commit or wall-clock punctuation. */
+  /** Waits for the fetch under way, but not past the next commit, punctuation or end of idling. */
   async #waitForRecords(): Promise<void> {
     if (this.#poll === null && this.#options.globals != null) return this.#options.globals.arrival()
     if (this.#poll === null) return this.#clock.yield()
     const untilCommit = this.#hasUncommitted()
       ? this.#committedAt + this.#options.commitIntervalMs - this.#clock.monotonic()
       : Number.POSITIVE_INFINITY
-    const delayMs = Math.min(untilCommit, this.#untilPunctuation())
+    const delayMs = Math.min(untilCommit, this.#untilPunctuation(), this.#untilIdleOver())
     const cancel =
       delayMs >= FETCH_WAIT_MS
         ? null
@@ -300,16 +307,22 @@ export class StreamThread {
 
   /**
    * True when every queue is at its end and nothing is uncommitted: the end it had at start, or
-   * what the log has now. Asked after a commit, which lets the application see its own output.
+   * what the log has now. Asked after a commit, which lets the application see its own output. With
+   * `mayIdle` records that wait for other partitions are left.
    */
-  async #isAtEnd(): Promise<boolean> {
+  async #isAtEnd({ mayIdle = false } = {}): Promise<boolean> {
     if (this.#hasUncommitted()) await this.#commit()
     if (this.#queues.some((queue) => queue.isBounded && !queue.isAtEnd)) return false
-    const open = this.#queues.filter((queue) => !queue.isBounded)
+    const open = this.#options.tasks.flatMap(({ queues, idlesUntil }) => {
+      const idles = mayIdle && idlesUntil !== Number.POSITIVE_INFINITY
+      return queues
+        .filter((queue) => !queue.isBounded)
+        .map((queue) => ({ queue, reached: idles ? queue.position : queue.committable }))
+    })
     const ends = await this.#options.client.listOffsets(
-      open.map(({ topic, partition }) => ({ topic, partition, at: 'latest' as const })),
+      open.map(({ queue: { topic, partition } }) => ({ topic, partition, at: 'latest' as const })),
       'read-committed',
     )
-    return open.every((queue, index) => queue.committable >= (ends[index]?.offset ?? 0))
+    return open.every(({ reached }, index) => reached >= (ends[index]?.offset ?? 0))
   }
 }

@@ -8,7 +8,7 @@
  * - Records of a partition are processed in offset order, one at a time, also where a node waits.
  * - A record is taken from its queue only after it was processed; what is committed is what left.
  * - Among partitions the lowest head timestamp is next. A partition that is empty holds the others
- *   back while the log is known to have more of it.
+ *   back while the log is known to have more of it, and as long as option `maxTaskIdle` says.
  */
 import type { FetchedOffset, OffsetItem, TopicPartition } from '../client/client.ts'
 import type { Clock } from '../clock.ts'
@@ -23,14 +23,15 @@ import type { ApplicationTopics } from './application-topics.ts'
 import { decodeTaskTime, encodeTaskTime } from './commit-metadata.ts'
 import type { Handlers } from './handlers.ts'
 import type { Metrics } from './metrics.ts'
+import { NextQueue } from './next-queue.ts'
 import type { Output } from './output.ts'
 import { isScheduleName, Punctuations, scheduleMs } from './punctuation.ts'
-import { QueueHeap } from './queue-heap.ts'
 import { MANY_RECORDS, ReadAhead } from './read-ahead.ts'
 import { type QueuedRecord, RecordQueue } from './record-queue.ts'
 import { sink } from './sink.ts'
 import { TaskFailures } from './task-failures.ts'
 import { buildTaskGraph, type SourceEntry, type TaskGraph } from './task-graph.ts'
+import { IDLING } from './task-idling.ts'
 import type { TaskSurroundings } from './task-node.ts'
 import { encodeMark } from './time-mark.ts'
 
@@ -57,6 +58,8 @@ export interface TaskOptions {
   readonly alignedTime: AlignedTime | null
   /** True to take records of equal timestamps in the order of Kafka Streams' heap. */
   readonly ordersLikeKafka?: boolean | undefined
+  /** How long records wait for a partition that has none; -1: not even for what the log has. Default 0. */
+  readonly maxTaskIdleMs?: number | undefined
 }
 
 /** A source partition of a task, with the offset the group has committed. */
@@ -104,8 +107,10 @@ export class Task {
   readonly #punctuations = new Punctuations()
   #commitRequested = false
   readonly #failures: TaskFailures
+  /** Stores of which a read changes what a commit is to keep. */
+  readonly #readStores: readonly StateStore[]
   readonly #aligned: AlignedTime | null
-  readonly #heap: QueueHeap | null
+  readonly #next: NextQueue
   /** Processors that do something when the task's time moved without a record of theirs. */
   #timed: readonly Processor[] = []
   /** Processors that put records aside. */
@@ -120,10 +125,14 @@ export class Task {
       metadata: () => this.#metadata(),
     })
     this.#aligned = options.alignedTime
-    this.#heap = options.ordersLikeKafka === true ? new QueueHeap() : null
+    const { clock, maxTaskIdleMs = 0, ordersLikeKafka = false } = options
+    this.#next = new NextQueue({ clock, maxTaskIdleMs, ordersLikeKafka })
     this.id = options.description.id
     this.partition = options.description.partition
     this.state = options.state
+    this.#readStores = options.state
+      .stores()
+      .filter(({ hasUndrained }) => hasUndrained !== undefined)
     this.#graph = buildTaskGraph(
       options.description.subTopology,
       this.#surroundings(),
@@ -161,6 +170,11 @@ export class Task {
     return this.#punctuations.nextWallClock
   }
 
+  /** The wall-clock time until which records wait for others; Infinity when none does. */
+  get idlesUntil(): number {
+    return this.#next.idlesUntil
+  }
+
   /** Starts the processors and sets the queues to where the group has committed. */
   open(starts: readonly StartingPoint[]): void {
     const { metrics } = this.#options
@@ -169,7 +183,7 @@ export class Task {
     for (const time of times) {
       this.#streamTime = Math.max(this.#streamTime, time.partitionTime)
       for (const [name, max] of Object.entries(time.observed)) {
-        if (name === ALIGNED_TIME) continue
+        if (name === ALIGNED_TIME || name === IDLING) continue
         if (isScheduleName(name)) {
           this.#punctuations.restore(name, max)
           continue
@@ -193,6 +207,8 @@ export class Task {
         keeps: this.#failures.keeps,
       })
     })
+    const waits = times.map(({ observed }) => observed[IDLING])
+    this.#next.open(this.queues, waits)
     this.#committed = starts.map(({ committed }) => committed.offset)
     this.#entries = starts.map(({ source }) => this.#graph.sources.get(source) as SourceEntry)
     this.#readAheads = this.queues.map(
@@ -230,12 +246,12 @@ export class Task {
     isOver: () => boolean = () => false,
   ): PromiseOrValue<void> {
     for (let done = 0; done < limit; done++) {
-      let index = this.#choose()
+      let index = this.#next.choose()
       if (index < 0) {
         // What has to be read is processed in the next turn, with what the other tasks read.
         const pending = done < MANY_RECORDS ? this.prepare() : undefined
         if (pending instanceof Promise) return pending
-        index = this.#choose()
+        index = this.#next.choose()
         if (index < 0) break
       }
       const queue = this.queues[index] as RecordQueue
@@ -245,9 +261,7 @@ export class Task {
           : this.#processAligned(queue, index, this.#aligned)
       if (pending instanceof Promise) {
         return pending.then(() => {
-          this.#heap?.take()
-          queue.shift()
-          this.#heap?.taken(index)
+          this.#next.shift(index)
           const punctuated = this.#punctuateStreamTime()
           const left = isOver() ? 0 : limit - done - 1
           return punctuated instanceof Promise
@@ -255,9 +269,7 @@ export class Task {
             : this.run(left, isOver)
         })
       }
-      this.#heap?.take()
-      queue.shift()
-      this.#heap?.taken(index)
+      this.#next.shift(index)
       if (this.#streamTime >= this.#punctuations.nextStreamTime) {
         const punctuated = this.#punctuateStreamTime()
         if (punctuated instanceof Promise) {
@@ -346,34 +358,16 @@ export class Task {
       .map(({ id }) => id)
   }
 
-  /** The queue with the lowest head time; -1 when there is none, or one must be filled first. */
-  #choose(): number {
-    if (this.#heap !== null) return this.#heap.choose(this.queues)
-    let chosen = -1
-    let lowest = Number.POSITIVE_INFINITY
-    const { queues } = this
-    for (let index = 0; index < queues.length; index++) {
-      const queue = queues[index] as RecordQueue
-      const head = queue.peek()
-      if (head === null) {
-        if (queue.hasUndecoded() || !queue.caughtUp) return -1
-      } else if (head.timestamp < lowest) {
-        lowest = head.timestamp
-        chosen = index
-      }
-    }
-    return chosen
-  }
-
   /** True when `prepare` and `run` would find something to do. */
   hasWork(): boolean {
-    if (this.#choose() >= 0) return true
+    if (this.#next.choose() >= 0) return true
     return this.queues.some((queue) => queue.peek() === null && queue.hasUndecoded())
   }
 
   /** True when records were processed since the last commit. */
   hasUncommitted(): boolean {
-    if (this.#punctuations.hasUncommitted) return true
+    if (this.#punctuations.hasUncommitted || this.#next.hasUncommitted) return true
+    if (this.#readStores.some(({ hasUndrained }) => hasUndrained)) return true
     if (this.#marksRepartitions && this.#aligned?.nextMark(this.id) != null) return true
     return this.queues.some((queue, index) => queue.committable !== this.#committed[index])
   }
@@ -434,9 +428,13 @@ export class Task {
     for (const [index, queue] of this.queues.entries()) {
       // Times of punctuations are the task's, so one partition's metadata carries them.
       const carriesTimes = index === 0 && punctuations.hasUncommitted
-      if (queue.committable === this.#committed[index] && !carriesTimes) continue
+      const idling = this.#next.savedOf(index)
+      const carriesWait = idling !== null && this.#next.hasUncommitted
+      const hasMoved = queue.committable !== this.#committed[index]
+      if (!hasMoved && !carriesTimes && !carriesWait) continue
       const { topic, partition, committable: offset, processedTime } = queue
-      const metadata = encodeTaskTime(processedTime, times)
+      const all = idling === null ? times : new Map([[IDLING, idling], ...times])
+      const metadata = encodeTaskTime(processedTime, all)
       offsets.push({ topic, partition, offset, metadata })
     }
     return offsets
@@ -446,6 +444,7 @@ export class Task {
   offsetsCommitted(): void {
     this.#committed = this.queues.map((queue) => queue.committable)
     this.#punctuations.hasUncommitted = false
+    this.#next.committed()
   }
 
   /** Writes committed rows, and how far in the changelogs they go, to the task's database. */

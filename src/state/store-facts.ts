@@ -10,7 +10,8 @@
 import type { StoreDefinition, StoreTimes } from './store.ts'
 
 export interface StoreFacts {
-  readonly kind: StoreDefinition['kind']
+  /** How rows lie: the kind of the definition, but for stores that are bounded. */
+  readonly kind: StoreDefinition['kind'] | 'lru'
   /** Names of the serdes. */
   readonly key: string
   readonly value: string
@@ -25,8 +26,10 @@ export const INCOMPATIBLE_REMEDY =
 
 /** What a store of this definition is written as. */
 export function factsOf(definition: StoreDefinition): StoreFacts {
-  const { kind, keySerde, valueSerde } = definition
-  const facts = { kind, key: keySerde.name, value: valueSerde.name }
+  const { keySerde, valueSerde } = definition
+  const isBounded = definition.kind === 'key-value' && definition.maxEntries !== undefined
+  const kind = isBounded ? 'lru' : definition.kind
+  const facts = { kind, key: keySerde.name, value: valueSerde.name } as const
   if (definition.kind === 'versioned') return { ...facts, times: { history: definition.historyMs } }
   const times = 'times' in definition && definition.times !== undefined ? definition.times : null
   return {

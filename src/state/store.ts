@@ -26,6 +26,8 @@ export interface KeyValueStoreDefinition {
   readonly changelog: boolean
   /** True when a consumer of this table's changes needs the row before the change. */
   readonly keepsBefore: boolean
+  /** How many rows are kept at most, those used last; absent: all. */
+  readonly maxEntries?: number | undefined
 }
 
 export interface WindowStoreDefinition {
@@ -173,6 +175,8 @@ export interface StateStore {
   bufferedBytes(): number
   /** Bytes of rows changed since the last `save`; they cannot be evicted. */
   dirtyBytes(): number
+  /** True when a read, too, has changed what a commit is to keep. */
+  readonly hasUndrained?: boolean
   /** Hands every row changed since the last call to the changelog and queues it for `save`. */
   drainChanges(sink: ChangelogSink): void
   /**

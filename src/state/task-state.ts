@@ -20,6 +20,7 @@ import type { FileSystem } from '../file-system.ts'
 import { type ByteStore, rangeOf } from './byte-store.ts'
 import { openJoinStore } from './join-store.ts'
 import { openKeyValueStore } from './key-value-store.ts'
+import { openLruStore } from './lru-store.ts'
 import { MemoryByteStore } from './memory-byte-store.ts'
 import { RestoreWriter } from './restore-writer.ts'
 import { openRocksDB } from './rocksdb.ts'
@@ -248,7 +249,9 @@ function openStore(
 ): Promise<StateStore> {
   switch (definition.kind) {
     case 'key-value':
-      return openKeyValueStore({ definition, ...place })
+      return definition.maxEntries === undefined
+        ? openKeyValueStore({ definition, ...place })
+        : openLruStore({ definition, ...place })
     case 'window':
       return openWindowStore({ definition, ...place })
     case 'join':

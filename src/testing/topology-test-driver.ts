@@ -12,6 +12,7 @@
 
 import { CommittedBatches } from '../client/committed-batches.ts'
 import { type EmbeddedLog, embedded } from '../client/embedded.ts'
+import type { Duration } from '../duration.ts'
 import { BatchWriter } from '../record/batch-writer.ts'
 import { ByteWriter } from '../record/byte-writer.ts'
 import { keyPartition } from '../record/murmur2.ts'
@@ -47,6 +48,11 @@ export interface TopologyTestDriverOptions extends HandlerOptions {
   readonly singleTask?: boolean
   /** Which time closes windows; default `'kafka'`. */
   readonly time?: 'aligned' | 'kafka'
+  /**
+   * How long records wait for partitions that have none, by the driver's clock: `advanceWallClock` ends
+   * the wait. Default 0. See `StreamsOptions`.
+   */
+  readonly maxTaskIdle?: Duration | 'never'
   /** Default `'test'`. It is in the names of internal topics. */
   readonly applicationId?: string
   /** Wall-clock time to start at, milliseconds since the epoch. Default 0. */
@@ -122,6 +128,7 @@ export class TopologyTestDriver {
       saveInterval: 0,
       handleSignals: false,
       time: options.time ?? 'kafka',
+      maxTaskIdle: options.maxTaskIdle ?? 0,
       ...Object.fromEntries(HANDLER_OPTIONS.map((name) => [name, options[name]])),
     })
   }

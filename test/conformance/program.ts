@@ -39,14 +39,15 @@ export interface Program {
   readonly deadLetterTopic: string | null
 }
 
-/** What has no meaning here: see docs/differences.md. */
-const CONFIG_IGNORED = new Set([
+/** What is translated, here or where the case is run, or has no meaning: see docs/differences.md. */
+const CONFIG_KNOWN = new Set([
   'cacheMaxBytes',
   'deadLetterTopic',
   'deserializationHandler',
   'emitIntervalMs',
   'extractor',
   'guarantee',
+  'maxTaskIdleMs',
   'optimize',
   'processingHandler',
   'productionHandler',
@@ -55,12 +56,11 @@ const CONFIG_IGNORED = new Set([
   'store',
   'storeFormat',
 ])
-const CONFIG_DEFAULTS: Readonly<Record<string, unknown>> = { maxTaskIdleMs: 0 }
 
 /** @param hasDefects see `Context` */
 export function buildProgram({ config = {}, program }: Case, hasDefects = false): Program {
   for (const [name, value] of Object.entries(config)) {
-    if (CONFIG_IGNORED.has(name) || CONFIG_DEFAULTS[name] === value) continue
+    if (CONFIG_KNOWN.has(name)) continue
     throw new Unsupported(`config ${name}: ${JSON.stringify(value)}`)
   }
   const writer = new ProgramWriter(config, hasDefects)
@@ -152,6 +152,11 @@ class ProgramWriter implements Context {
     if (type === 'versioned' && history !== undefined) {
       if (name !== undefined) this.#stores.set(name, 'versioned')
       return { name, storage: 'rocksdb', history }
+    }
+    const maxEntries = step.optional<number>('maxEntries')
+    if (type === 'lru' && maxEntries !== undefined) {
+      if (name !== undefined) this.#stores.set(name, kind)
+      return { name, storage: 'memory', maxEntries }
     }
     if (type !== 'rocksdb' && type !== 'memory') throw new Unsupported(`store type ${type}`)
     if (name !== undefined) this.#stores.set(name, kind)

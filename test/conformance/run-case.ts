@@ -120,6 +120,7 @@ export async function runCase(
       ...program.handlers,
       singleTask: true,
       applicationId: 'oracle',
+      maxTaskIdle: Number(one.config?.maxTaskIdleMs ?? 0),
       now: Number(one.config?.startWallClockMs ?? 0),
     })
   } catch (error) {
@@ -217,9 +218,12 @@ class CaseRun {
     })
   }
 
+  /** A read of a bounded store counts as a use of the row, and is committed as a running one would. */
   async #read(at: number, asked: Query): Promise<Read> {
     try {
-      return { at, result: await query(this.#store(asked.store), asked) }
+      const result = await query(this.#store(asked.store), asked)
+      await this.#driver.run()
+      return { at, result }
     } catch (error) {
       if (error instanceof Unsupported) throw error
       return { at, error: textOfError(error) }

@@ -1,5 +1,5 @@
 /** Misuse of the verbs of tables is an error at the call, naming argument, value and fix. */
-import { int64, StreamsBuilder, session, text } from 'millrace'
+import { int64, keyValueStore, StreamsBuilder, session, text, tumbling } from 'millrace'
 import { describe, expect, test } from 'vitest'
 
 const serdes = { key: text, value: text }
@@ -60,6 +60,30 @@ describe('a table', () => {
     expect(() => stream.toTable({ ttl: '1d', store: { name: 'rows', history: '1h' } })).toThrow(
       'has option ttl 86400000 ms and a versioned store',
     )
+  })
+})
+
+describe('a bounded store', () => {
+  test('keeps a whole number of rows, and no history', () => {
+    const { stream } = tables()
+    const count = (store: object) => () => stream.groupByKey().count({ store })
+    expect(count({ name: 's', maxEntries: 0 })).toThrow(
+      "store maxEntries of count(...) on 'in' is 0; pass a whole number above zero",
+    )
+    expect(count({ name: 's', maxEntries: 2, history: '1h' })).toThrow(
+      "store of count(...) on 'in' has history and maxEntries 2; what rows were is kept of all of them, so leave one out",
+    )
+    const windows = stream.groupByKey().windowedBy(tumbling(10))
+    expect(() => windows.count({ store: { name: 's', maxEntries: 2 } as object })).toThrow(
+      "option store of count(...) on 'in' has no 'maxEntries'",
+    )
+    const store = { name: 's', key: text, value: text, maxEntries: 1.5 }
+    expect(() => keyValueStore(store)).toThrow('option maxEntries of keyValueStore(...) is 1.5')
+  })
+
+  test('is kept although nobody names it', () => {
+    const { stream } = tables()
+    expect(stream.toTable({ store: { maxEntries: 10 } }).storeName).toBe('in-toTable')
   })
 })
 

@@ -263,6 +263,52 @@ semanticCase('several grouped streams fold into one row', {
   `,
 })
 
+semanticCase('a bounded table forgets the row that was used longest ago, and says nothing of it', {
+  program(builder) {
+    const towns = builder.table('towns', { ...serdes, store: { name: 'towns', maxEntries: 2 } })
+    towns.toStream().to('changes')
+    builder
+      .stream('people', serdes)
+      .leftJoin(towns, (name, town) => `${name}_of_${town ?? 'nowhere'}`)
+      .to('out')
+  },
+  lines: `
+    towns a:Aix@1    =>  changes a:Aix@1
+    towns b:Bern@2   =>  changes b:Bern@2
+    people a:Ann@3   =>  out a:Ann_of_Aix@3
+    towns c:Cork@4   =>  changes c:Cork@4
+    people b:Bob@5   =>  out b:Bob_of_nowhere@5
+    people a:Ann@6   =>  out a:Ann_of_Aix@6
+    people c:Cat@7   =>  out c:Cat_of_Cork@7
+    towns a:_@8      =>  changes a:_@8
+    people a:Ann@9   =>  out a:Ann_of_nowhere@9
+  `,
+  onePartition: true,
+})
+
+for (const emit of ['updates', 'commit'] as const) {
+  semanticCase(`a bounded count begins anew when its row was forgotten, emit '${emit}'`, {
+    program(builder) {
+      builder
+        .stream('in', serdes)
+        .groupByKey()
+        .count({ emit, store: { name: 'two', maxEntries: 2 } })
+        .toStream()
+        .to('out')
+    },
+    lines: `
+      in a:x@1  =>  out a:1@1
+      in b:x@2  =>  out b:1@2
+      in a:x@3  =>  out a:2@3
+      in c:x@4  =>  out c:1@4
+      in b:x@5  =>  out b:1@5
+      in c:x@6  =>  out c:2@6
+      in a:x@7  =>  out a:1@7
+    `,
+    onePartition: true,
+  })
+}
+
 semanticCase(
   'a join sees of an aggregation what it has sent: nobody takes out what was never put in',
   {

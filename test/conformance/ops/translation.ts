@@ -99,6 +99,7 @@ export interface StoreOptionsOfCase {
   readonly storage: 'rocksdb' | 'memory'
   readonly retention?: number
   readonly history?: number
+  readonly maxEntries?: number
 }
 
 export interface SourceOptionsOfCase {
