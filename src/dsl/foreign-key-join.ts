@@ -14,17 +14,16 @@
  */
 import { foreignTable } from '../operators/foreign-key-join/foreign-table.ts'
 import {
-  outgoingResponseSerde,
+  rangeSerde,
   responseSerde,
   subscriptionSerde,
 } from '../operators/foreign-key-join/messages.ts'
 import { responseJoin } from '../operators/foreign-key-join/response-join.ts'
 import { subscriptionJoin } from '../operators/foreign-key-join/subscription-join.ts'
 import { subscriptionSend } from '../operators/foreign-key-join/subscription-send.ts'
-import { nodeKeySerde, nodeSerde } from '../operators/foreign-key-join/subscriptions.ts'
 import { tableSource } from '../operators/table-source.ts'
 import type { Serde } from '../record/serde.ts'
-import { bytes, int32 } from '../record/serdes.ts'
+import { int32 } from '../record/serdes.ts'
 import type { Partitioner, SinkNode, SourceNode } from '../topology/topology.ts'
 import { checkFunction, checkOptions, checkSerde } from './arguments.ts'
 import type { Graph, Place, StoreDraft } from './graph.ts'
@@ -141,6 +140,8 @@ export function joinByForeignKey<K, V, F, O, R>(
   const serdes = serdesOf(left.place, right.place, { options, call })
   left.view.keepBefore(true)
   right.view.keepBefore(true)
+  const putsRows = left.view.keepBytes?.() === true
+  right.view.keepBytes?.()
   const lefts = left.view.lookUp(call)
   const rights = right.view.lookUp(call)
 
@@ -153,12 +154,11 @@ export function joinByForeignKey<K, V, F, O, R>(
   graph.addCoPartitioning([subscriptionTopic.topic, ...right.place.topics], call)
   graph.addCoPartitioning([responseTopic.topic, ...left.place.topics], call)
   const subscriptions = graph.addStore({
-    kind: 'key-value',
+    kind: 'subscription',
     ...storeBasics(graph, {}, `${name}-subscriptions`, call),
     storage: rows.definition.storage,
-    keySerde: nodeKeySerde as Serde<unknown>,
-    valueSerde: nodeSerde as Serde<unknown>,
-    keepsBefore: false,
+    keySerde: serdes.otherKey as Serde<unknown>,
+    valueSerde: serdes.key as Serde<unknown>,
   })
 
   const ending = isLeft
@@ -182,8 +182,8 @@ export function joinByForeignKey<K, V, F, O, R>(
 
   // The nodes stand in the order of Kafka's: of a table joined with itself, the left side is first.
   graph.addProcessor(subscribe, [left.place.node], {
-    create: subscriptionSend(ofLeft),
-    stores: ending,
+    create: subscriptionSend({ ...ofLeft, put: putsRows ? lefts.open : null }),
+    stores: putsRows ? [...lefts.stores, ...ending] : ending,
   })
   addPassage(graph, subscriptionTopic, {
     upstream: [subscribe],
@@ -201,14 +201,15 @@ export function joinByForeignKey<K, V, F, O, R>(
     stores: [subscriptions, ...rights.stores],
   })
   const changed = ofJoin('changed')
+  const response = responseSerde(serdes.otherValue as Serde<unknown>)
   graph.addProcessor(changed, [right.place.node], {
     create: foreignTable({ ...serdes, store: subscriptions.definition.name }),
     stores: [subscriptions],
   })
   addPassage(graph, responseTopic, {
     upstream: [subscribed, changed],
-    written: { key: bytes, value: outgoingResponseSerde },
-    read: { key: serdes.key, value: responseSerde(serdes.otherValue) },
+    written: { key: rangeSerde, value: response },
+    read: { key: serdes.key, value: response },
     partitioner: ({ value }) => value.partition,
   })
   const joined = ofJoin('joined')

@@ -59,6 +59,10 @@ export interface StoreDraft {
   /** False for an unnamed table as long as nothing looks its rows up. */
   kept: boolean
   keepsBefore: boolean
+  /** True when each change of the table is a row just put: the store may then keep them as bytes. */
+  isSource?: boolean
+  /** True when those who read the rows want their bytes. */
+  keepsBytes?: boolean
   /** True for an aggregation whose rows leave when the task commits: the store is ahead of that. */
   emitsAtCommit?: boolean
 }
@@ -205,16 +209,19 @@ export class Graph {
   build(): Topology {
     return buildTopology({
       nodes: this.nullKeys.apply(this.#nodes.map((node) => node())),
-      stores: this.#stores
-        .filter(({ kept }) => kept)
-        .map(({ definition, keepsBefore }) =>
-          'keepsBefore' in definition ? { ...definition, keepsBefore } : definition,
-        ),
+      stores: this.#stores.filter(({ kept }) => kept).map(sealed),
       repartitionTopics: this.#repartitionTopics,
       coPartitioning: this.#coPartitioning,
       globals: this.#globals,
     })
   }
+}
+
+/** A store as what was asked of it makes it. */
+function sealed({ definition, keepsBefore, keepsBytes = false }: StoreDraft): StoreDefinition {
+  if (!('keepsBefore' in definition)) return definition
+  if (definition.kind !== 'key-value') return { ...definition, keepsBefore }
+  return { ...definition, keepsBefore, keepsBytes }
 }
 
 /** These hand records on as they are, so putting one in or out renames nothing below. */

@@ -455,6 +455,8 @@ export function addTable<K, V>(place: Place<K, V>, plan: TablePlan): KTable<K, V
   const { name } = plan
   const rows = addRows(place, plan)
   const ttlMs = timeToLive(plan.ttl, plan.store.history !== undefined, plan.call)
+  const { history, maxEntries } = plan.store
+  rows.isSource = ttlMs === undefined && history === undefined && maxEntries === undefined
   const table = new KTable<K, V, 'key' | 'value'>(
     { ...place, node: name, lineage: plan.lineage },
     rows,

@@ -41,6 +41,12 @@ export interface TableView<K, V> {
    */
   keepBefore(forced?: boolean): boolean | undefined
   /**
+   * From here on rows are kept as bytes, if they are those of the topic the table is read from.
+   *
+   * @returns true when they are: a change of the table then is the row just put
+   */
+  keepBytes?(): boolean
+  /**
    * From here on rows can be read. `call` is who looks, as errors say it.
    *
    * @param emitted true for rows as they were last handed on, for whoever takes the changes too: an
@@ -65,6 +71,10 @@ export function storedView<K, V>(store: StoreDraft): TableView<K, V> {
       store.kept = true
       store.keepsBefore = true
       return true
+    },
+    keepBytes() {
+      store.keepsBytes = store.isSource === true
+      return store.keepsBytes
     },
     lookUp(call, emitted = false) {
       store.kept = true

@@ -6,9 +6,10 @@
  * Invariants:
  * - A null value deletes the row; the deletion is handed on as a change.
  * - Offset order wins: a record with an older timestamp still replaces the row (KTableSource).
+ * - A store that keeps rows as bytes takes those that came in.
  */
 import type { PromiseOrValue, StreamRecord } from '../record/record.ts'
-import type { KeyValueStore } from '../state/store.ts'
+import type { EncodedStore, KeyValueStore } from '../state/store.ts'
 import type { Change, Processor, ProcessorContext } from '../topology/processor.ts'
 
 export interface TableSourceOptions {
@@ -24,11 +25,18 @@ export function tableSource<K, V>(
   return () => {
     let context: ProcessorContext<K, Change<V>>
     let store: KeyValueStore<K, V> | null = null
+    let encoded: EncodedStore<K, V> | null = null
     let copies = false
+
+    function put({ key, value, timestamp }: StreamRecord<K, V | null>): void {
+      const bytes = encoded === null ? null : context.valueBytes(encoded.valueSerde)
+      if (bytes === null || value === null) store?.put(key, value, timestamp)
+      else encoded?.putBytes(key, bytes, timestamp)
+    }
 
     function replace(record: StreamRecord<K, V | null>, before: V | null): PromiseOrValue<void> {
       const { key, value, timestamp, headers } = record
-      store?.put(key, value, timestamp)
+      put(record)
       const after = copies && store !== null && value !== null ? store.copyValue(value) : value
       return context.forward({ key, value: { before, after }, timestamp, headers })
     }
@@ -36,8 +44,10 @@ export function tableSource<K, V>(
     return {
       init(processorContext) {
         context = processorContext
-        copies = context.valuesEscape
-        if (options.store !== null) store = context.store(options.store)
+        if (options.store === null) return
+        store = context.store<KeyValueStore<K, V>>(options.store)
+        encoded = 'putBytes' in store ? (store as EncodedStore<K, V>) : null
+        copies = encoded === null && context.valuesEscape
       },
 
       process(record) {

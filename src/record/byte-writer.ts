@@ -98,9 +98,8 @@ export class ByteWriter implements ByteRange {
   /** A safe integer as eight big-endian bytes. */
   writeInt64(value: number): void {
     const position = this.reserve(8)
-    const high = Math.floor(value / 0x1_0000_0000)
-    this.bytes.writeInt32BE(high, position)
-    this.end = this.bytes.writeUInt32BE(value - high * 0x1_0000_0000, position + 4)
+    writeInt64At(value, this.bytes, position)
+    this.end = position + 8
   }
 
   /** A double as eight big-endian bytes. */
@@ -113,6 +112,13 @@ export class ByteWriter implements ByteRange {
   copy(): Buffer {
     return Buffer.from(this.bytes.subarray(0, this.end))
   }
+}
+
+/** Writes a safe integer as eight big-endian bytes. */
+export function writeInt64At(value: number, bytes: Buffer, position: number): void {
+  const high = Math.floor(value / 0x1_0000_0000)
+  bytes.writeInt32BE(high, position)
+  bytes.writeUInt32BE(value - high * 0x1_0000_0000, position + 4)
 }
 
 /** Reads the eight big-endian bytes that `writeInt64` wrote. */

@@ -2,7 +2,8 @@
  * Restore writer: takes a store's changelog records at full speed into its byte store.
  *
  * Journey: the runtime reads the changelog from the store's offset and adds each record; rows go
- * straight to the database, past the buffer.
+ * straight to the database, past the buffer. Only a store whose changelog records are parts of rows
+ * merges them in memory first.
  *
  * Invariants:
  * - One batch is in flight while the next one fills: later records of a key never lose.
@@ -50,7 +51,8 @@ export class RestoreWriter {
 
   /** True when `write` should be called before the next record is added. */
   get isFull(): boolean {
-    return this.#batch.count >= RESTORE_BATCH_ROWS || this.#batch.byteLength >= RESTORE_BATCH_BYTES
+    const bytes = this.#batch.byteLength + this.#options.store.dirtyBytes()
+    return this.#batch.count >= RESTORE_BATCH_ROWS || bytes >= RESTORE_BATCH_BYTES
   }
 
   /** Adds a changelog record; its bytes are copied. A null value deletes the row. */
@@ -65,10 +67,17 @@ export class RestoreWriter {
    * @param nextOffset the changelog offset to go on from
    */
   async write(nextOffset: number): Promise<void> {
+    const { store } = this.#options
+    if (store.mergeRestored !== undefined) {
+      await this.#inFlight
+      store.evict()
+      await store.mergeRestored()
+    }
     const batch = this.#batch
     this.#batch = this.#options.bytes.newBatch()
-    // Nothing was put, so this adds only what restored records moved on: the store's time and expiry.
-    this.#options.store.save(batch)
+    // Nothing was put, so this adds only what restored records moved on (the store's time and expiry),
+    // and what it merged them into.
+    store.save(batch)
     this.#options.writeOffset(batch, nextOffset)
     const before = this.#inFlight
     this.#inFlight = this.#options.bytes.write(batch)
@@ -81,5 +90,6 @@ export class RestoreWriter {
   async finish(nextOffset: number): Promise<void> {
     await this.write(nextOffset)
     await this.#inFlight
+    this.#options.store.evict()
   }
 }

@@ -28,6 +28,8 @@ export interface KeyValueStoreDefinition {
   readonly keepsBefore: boolean
   /** How many rows are kept at most, those used last; absent: all. */
   readonly maxEntries?: number | undefined
+  /** True when rows are kept as bytes, for those who want no other: an `EncodedStore`. */
+  readonly keepsBytes?: boolean
 }
 
 export interface WindowStoreDefinition {
@@ -130,6 +132,18 @@ export interface VersionedStoreDefinition {
   readonly historyMs: number
 }
 
+/** Who is told of the rows of a table in a foreign-key join. */
+export interface SubscriptionStoreDefinition {
+  readonly kind: 'subscription'
+  readonly name: string
+  /** Of foreign keys. */
+  readonly keySerde: Serde<unknown>
+  /** Of primary keys, which the store has as bytes: for its name only. */
+  readonly valueSerde: Serde<unknown>
+  readonly storage: StorageKind
+  readonly changelog: boolean
+}
+
 /** A store as data: its kind, name, serdes, and how long it keeps rows. */
 export type StoreDefinition =
   | TimeOrderedStoreDefinition
@@ -140,6 +154,7 @@ export type StoreDefinition =
   | SessionStoreDefinition
   | SlidingStoreDefinition
   | SuppressStoreDefinition
+  | SubscriptionStoreDefinition
 /** Where a store lies. */
 export type StorageKind = 'rocksdb' | 'memory'
 
@@ -191,6 +206,11 @@ export interface StateStore {
   evict(): void
   /** Applies one changelog record read back at restore; `value` null deletes. */
   restore(batch: ByteBatch, key: ByteRange, value: ByteRange | null, timestamp: number): void
+  /**
+   * Merges what was restored with rows that have to be read first, where a changelog record is not a
+   * whole row. Called before each `save` of a restore, with no write in flight.
+   */
+  mergeRestored?(): Promise<void>
   /** Lets go of memory; what is not saved comes back from the changelog. */
   close(): void
 }
@@ -238,6 +258,20 @@ export interface KeyValueStore<K, V> extends StateStore, ReadOnlyKeyValueStore<K
     callback: (key: K, row: ChangedRow<V>) => PromiseOrValue<void>,
     copies?: boolean,
   ): PromiseOrValue<void>
+}
+
+/** A row as bytes: those of its value. Valid until the next call of the store. */
+export interface RowBytes extends ByteRange {
+  readonly timestamp: number
+}
+
+/** A key-value store whose rows are bytes, which can be had and put as they are. */
+export interface EncodedStore<K, V> extends KeyValueStore<K, V> {
+  readonly valueSerde: Serde<V>
+  /** As `get`, with the bytes that `valueSerde` writes. */
+  getBytes(key: K): PromiseOrValue<RowBytes | null>
+  /** As `put`, with the bytes that `valueSerde` writes; they are copied. */
+  putBytes(key: K, value: ByteRange, timestamp: number): void
 }
 
 /** A row that changed since the last emission. */
@@ -427,6 +461,28 @@ export interface SuppressStore<K, V> extends StateStore {
   /** Remembers until `time` that the row of a key was sent. */
   mark(time: number, key: K, timestamp: number): void
   isMarked(key: K): boolean
+}
+
+/** Takes a subscriber: the bytes of its primary key and its payload, valid during the call. */
+export type VisitSubscriber = (primaryKey: ByteRange, payload: ByteRange) => PromiseOrValue<void>
+
+/** For each foreign key the primary keys of the rows that name it, each with a payload of 20 bytes. */
+export interface SubscriptionStore<F> extends StateStore {
+  /** Subscribes a row, or replaces its payload; the bytes are copied. */
+  put(
+    foreignKey: F,
+    primaryKey: ByteRange,
+    payload: ByteRange,
+    timestamp: number,
+  ): PromiseOrValue<void>
+  /** Ends the subscription of a row, if there is one. */
+  delete(foreignKey: F, primaryKey: ByteRange, timestamp: number): PromiseOrValue<void>
+  /** Visits the subscribers of a foreign key in the order of their primary keys. */
+  visit(foreignKey: F, visit: VisitSubscriber): PromiseOrValue<void>
+  /** Loads what putting and deleting `primaryKeys[i]` under `foreignKeys[i]` will touch. */
+  prefetch(foreignKeys: readonly F[], primaryKeys: readonly ByteRange[]): PromiseOrValue<void>
+  /** Loads where `visit` of these begins. */
+  prefetchRoots(foreignKeys: readonly F[]): PromiseOrValue<void>
 }
 
 /** The side of a join a parked record came from; `left` where there is only one. */

@@ -18,6 +18,7 @@ import { join } from 'node:path'
 import { StreamsError } from '../errors.ts'
 import type { FileSystem } from '../file-system.ts'
 import { type ByteStore, rangeOf } from './byte-store.ts'
+import { openEncodedStore } from './encoded-store.ts'
 import { openJoinStore } from './join-store.ts'
 import { openKeyValueStore } from './key-value-store.ts'
 import { openLruStore } from './lru-store.ts'
@@ -29,6 +30,7 @@ import { openSlidingStore } from './sliding-store.ts'
 import type { StateStore, StorageKind, StoreDefinition, VersionedStoreDefinition } from './store.ts'
 import { factsOf, INCOMPATIBLE_REMEDY, incompatibility, type StoreFacts } from './store-facts.ts'
 import type { TimeLimit } from './store-options.ts'
+import { openSubscriptionStore } from './subscription-store.ts'
 import { openSuppressStore } from './suppress-store.ts'
 import { openTimeOrderedStore } from './time-ordered-store.ts'
 import { openVersionedStore, type VersionedStoreOptions } from './versioned-store.ts'
@@ -249,9 +251,10 @@ function openStore(
 ): Promise<StateStore> {
   switch (definition.kind) {
     case 'key-value':
-      return definition.maxEntries === undefined
-        ? openKeyValueStore({ definition, ...place })
-        : openLruStore({ definition, ...place })
+      if (definition.maxEntries !== undefined) return openLruStore({ definition, ...place })
+      return definition.keepsBytes === true
+        ? openEncodedStore({ definition, ...place })
+        : openKeyValueStore({ definition, ...place })
     case 'window':
       return openWindowStore({ definition, ...place })
     case 'join':
@@ -266,6 +269,8 @@ function openStore(
       return openSessionStore({ definition, ...place })
     case 'sliding':
       return openSlidingStore({ definition, ...place })
+    case 'subscription':
+      return openSubscriptionStore({ definition, ...place })
   }
 }
 

@@ -27,17 +27,24 @@ interface ChangelogRecord {
 
 type AnySerde = Serde<unknown>
 
-function definitions(storage: StorageKind, options: { keepsBefore?: boolean } = {}) {
+interface Kept {
+  /** Whether key-value stores keep their rows as bytes. */
+  readonly keepsBytes: boolean
+  readonly keepsBefore: boolean
+}
+
+function definitions(storage: StorageKind, { keepsBytes, keepsBefore }: Kept) {
   const common = {
     keySerde: text as AnySerde,
     valueSerde: json() as AnySerde,
     storage,
     changelog: true,
-    keepsBefore: options.keepsBefore ?? false,
+    keepsBefore,
   }
+  const table = { ...common, kind: 'key-value', keepsBytes } as const
   return [
-    { ...common, kind: 'key-value', name: 'table' },
-    { ...common, kind: 'key-value', name: 'bytes', keySerde: bytesSerde as AnySerde },
+    { ...table, name: 'table' },
+    { ...table, name: 'bytes', keySerde: bytesSerde as AnySerde },
     { ...common, kind: 'window', name: 'windows', retentionMs: 1000, windowSizeMs: 10 },
     { ...common, kind: 'join', name: 'join', retentionMs: 1000, bucketMs: 100 },
   ] satisfies StoreDefinition[]
@@ -135,12 +142,14 @@ interface Count {
   n: number
 }
 
-export function storesContract(storage: StorageKind): void {
-  describe(`stores over ${storage}`, () => {
+export function storesContract(storage: StorageKind, keepsBytes = false): void {
+  describe(`stores over ${storage}${keepsBytes ? ', rows kept as bytes' : ''}`, () => {
     let task: Task
+    /** About what a row of these tests takes in memory. */
+    const rowBytes = keepsBytes ? 64 : 220
 
-    const start = async (options: { keepsBefore?: boolean } = {}): Promise<void> => {
-      task = new Task(definitions(storage, options))
+    const start = async (keepsBefore = false): Promise<void> => {
+      task = new Task(definitions(storage, { keepsBytes, keepsBefore }))
       await task.open()
     }
     const table = (): KeyValueStore<string, Count> => task.state.store('table')
@@ -286,25 +295,25 @@ export function storesContract(storage: StorageKind): void {
       })
 
       it('keeps to its budget, and never lets go of a row that is not saved', async () => {
-        task.budgetBytes = 50_000
+        task.budgetBytes = 227 * rowBytes
         await task.reopen()
         for (let i = 0; i < 1000; i++) table().put(`k${i}`, { n: i }, i)
-        expect(table().dirtyBytes()).toBeGreaterThan(200_000)
+        expect(table().dirtyBytes()).toBeGreaterThan(900 * rowBytes)
         table().evict()
         expect(table().get('k0')).toMatchObject({ value: { n: 0 } })
         task.drain()
         table().evict()
         expect(table().get('k999')).toMatchObject({ value: { n: 999 } })
         await task.save()
-        expect(table().bufferedBytes()).toBeLessThan(50_000)
+        expect(table().bufferedBytes()).toBeLessThan(task.budgetBytes)
         expect(table().dirtyBytes()).toBe(0)
         for (let i = 0; i < 1000; i++) expect(await valueAt(`k${i}`)).toBe(i)
         table().evict()
-        expect(table().bufferedBytes()).toBeLessThan(50_000)
+        expect(table().bufferedBytes()).toBeLessThan(task.budgetBytes)
       })
 
       it('lets go of rows that rest before those in use', async () => {
-        task.budgetBytes = 50_000
+        task.budgetBytes = 227 * rowBytes
         await task.reopen()
         for (let i = 0; i < 150; i++) table().put(`k${i}`, { n: i }, i)
         await task.commit()
@@ -321,7 +330,7 @@ export function storesContract(storage: StorageKind): void {
     describe('changes with the row before', () => {
       beforeEach(async () => {
         await task.dispose()
-        await start({ keepsBefore: true })
+        await start(true)
       })
 
       it('gives the row as last emitted and the present one, once per emission', async () => {
@@ -655,7 +664,7 @@ export function storesContract(storage: StorageKind): void {
         table().put('a', { n: 1 }, 1)
         await task.commit()
         await task.state.close()
-        const [first] = definitions(storage)
+        const [first] = definitions(storage, { keepsBytes, keepsBefore: false })
         await task.open([{ ...first!, name: 'added' }, first!])
         expect(task.state.store<KeyValueStore<string, Count>>('added').get('a')).toBeNull()
         expect(await valueAt('a')).toBe(1)
@@ -675,7 +684,7 @@ export function storesContract(storage: StorageKind): void {
     it(`agrees with plain maps over random operations and crashes (SEED=${SEED})`, async () => {
       await task.dispose()
       for (const keepsBefore of [false, true]) {
-        await start({ keepsBefore })
+        await start(keepsBefore)
         await new RandomRun(task, randomOf(SEED)).run(2500)
         if (!keepsBefore) await task.dispose()
       }

@@ -10,11 +10,11 @@
  * Follows ForeignTableJoinProcessorSupplier.
  */
 import { ByteWriter } from '../../record/byte-writer.ts'
+import type { ByteRange } from '../../record/record.ts'
 import type { Serde } from '../../record/serde.ts'
-import type { KeyValueStore } from '../../state/store.ts'
+import type { SubscriptionStore } from '../../state/store.ts'
 import type { Change, Processor, ProcessorContext } from '../../topology/processor.ts'
-import { bytesOf, type OutgoingResponse } from './messages.ts'
-import { foreignKeyText, Subscriptions } from './subscriptions.ts'
+import { PARTITION_BYTES, type Response } from './messages.ts'
 
 export interface ForeignTableOptions<F, O> {
   /** Name of the store of subscriptions. */
@@ -26,19 +26,16 @@ export interface ForeignTableOptions<F, O> {
 /** A new foreign table processor for each task. */
 export function foreignTable<F, O>(
   options: ForeignTableOptions<F, O>,
-): () => Processor<F, Change<O>, Buffer, OutgoingResponse> {
+): () => Processor<F, Change<O>, ByteRange, Response> {
   return () => {
-    let context: ProcessorContext<Buffer, OutgoingResponse>
-    let subscriptions: Subscriptions
-    const textOf = foreignKeyText(options.otherKey)
-    const values = new ByteWriter()
+    let context: ProcessorContext<ByteRange, Response>
+    let subscriptions: SubscriptionStore<F>
+    const rest = new ByteWriter()
 
     return {
       init(processorContext) {
         context = processorContext
-        subscriptions = new Subscriptions(
-          context.store<KeyValueStore<string, Buffer>>(options.store),
-        )
+        subscriptions = context.store<SubscriptionStore<F>>(options.store)
       },
 
       process(record) {
@@ -46,13 +43,14 @@ export function foreignTable<F, O>(
         // KIP-914: what changed in the past only does not change what is joined.
         if (value.outOfOrder === true) return context.drop('late', record)
         const { after } = value
+        const hasRow = after !== null
         // The row, or the key of what is gone, is written once, for all who are told.
-        let row: Buffer | null = null
-        let missing: Buffer | null = null
-        return subscriptions.visit(textOf(key), (primaryKey, partition, hash) => {
-          if (after !== null) row ??= bytesOf(options.otherValue, after, values)
-          else missing ??= bytesOf(options.otherKey, key, values)
-          const response = { hash, row, missing, ends: false, partition }
+        if (hasRow) options.otherValue.write(after, rest.reset())
+        else options.otherKey.write(key, rest.reset())
+        return subscriptions.visit(key, (primaryKey, { bytes, start }) => {
+          const partition = bytes.readInt32BE(start)
+          const hashAt = start + PARTITION_BYTES
+          const response = { bytes, hashAt, ends: false, hasRow, rest, partition }
           return context.forward({ key: primaryKey, value: response, timestamp, headers })
         })
       },
@@ -60,7 +58,7 @@ export function foreignTable<F, O>(
       prefetch(records) {
         const keys: F[] = []
         for (const { key } of records) if (key !== null) keys.push(key)
-        return subscriptions.prefetch(keys.map(textOf))
+        return subscriptions.prefetchRoots(keys)
       },
     }
   }

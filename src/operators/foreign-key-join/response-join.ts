@@ -4,7 +4,8 @@
  * Journey: response topic -> [response join] -> result of the join, a table by primary key.
  *
  * Invariants:
- * - A response to a left row that has changed meanwhile is stale, and is dropped.
+ * - A response to a left row that has changed meanwhile is stale, and is dropped: told by the bytes of
+ *   the row, before anything is decoded.
  * - When all responses have come, the result is that of the present rows.
  *
  * Follows ResponseJoinProcessorSupplier. An inner join is not answered when the right row is not
@@ -18,11 +19,12 @@ import { ByteWriter } from '../../record/byte-writer.ts'
 import type { PromiseOrValue, StreamRecord } from '../../record/record.ts'
 import type { Serde } from '../../record/serde.ts'
 import { when } from '../../record/when.ts'
-import type { KeyValueStore, Row } from '../../state/store.ts'
+import type { KeyValueStore, RowBytes } from '../../state/store.ts'
 import type { Processor, ProcessorContext } from '../../topology/processor.ts'
-import type { OpenRows, TableRows } from '../table-rows.ts'
-import type { Response } from './messages.ts'
-import { valueHash } from './value-hash.ts'
+import type { OpenRows } from '../table-rows.ts'
+import { type EncodedRows, encodedRows } from './encoded-rows.ts'
+import { NO_HASH, type Response } from './messages.ts'
+import { hasHash } from './value-hash.ts'
 
 export interface ResponseJoinOptions<K, V, F, O, R> {
   readonly rows: OpenRows<K, V>
@@ -31,6 +33,7 @@ export interface ResponseJoinOptions<K, V, F, O, R> {
   readonly foreignKey: (value: V, key: K) => F | null
   readonly value: Serde<V>
   readonly otherKey: Serde<F>
+  readonly otherValue: Serde<O>
   /** Of an inner join, the store of left rows whose end is not yet answered. */
   readonly ending: string | null
 }
@@ -38,37 +41,39 @@ export interface ResponseJoinOptions<K, V, F, O, R> {
 /** A new response join processor for each task. */
 export function responseJoin<K, V, F, O, R>(
   options: ResponseJoinOptions<K, V, F, O, R>,
-): () => Processor<K, Response<O>, K, R | null> {
-  const { joiner, left } = options
+): () => Processor<K, Response, K, R | null> {
+  const { joiner, left, otherValue } = options
   return () => {
     let context: ProcessorContext<K, R | null>
-    let rows: TableRows<K, V>
+    let rows: EncodedRows<K, V>
     let ending: KeyValueStore<K, number> | null = null
-    const values = new ByteWriter()
+    const named = new ByteWriter()
 
-    function isPresent(value: V | null, hash: string | null): boolean {
-      if (value === null || hash === null) return value === null && hash === null
-      options.value.write(value, values.reset())
-      return valueHash(values.bytes, 0, values.end) === hash
+    function isPresent(row: RowBytes | null, { bytes, hashAt }: Response): boolean {
+      if (row === null || hashAt === NO_HASH) return row === null && hashAt === NO_HASH
+      return hasHash(row, bytes, hashAt)
     }
 
     /** True when nothing newer can have come before this response, stale as it is. */
-    function stillDeletes(value: V | null, { row, missing, ends }: Response<O>, key: K): boolean {
-      if (left || row !== null) return false
-      const named = value === null ? null : options.foreignKey(value, key)
-      if (named === null || named === undefined) return ends
-      options.otherKey.write(named, values.reset())
-      return missing?.equals(values.bytes.subarray(0, values.end)) === true
+    function stillDeletes(row: RowBytes | null, response: Response, key: K): boolean {
+      if (left || response.hasRow) return false
+      const foreignKey = row === null ? null : options.foreignKey(rows.valueOf(row), key)
+      if (foreignKey === null || foreignKey === undefined) return response.ends
+      options.otherKey.write(foreignKey, named.reset())
+      const { bytes, start, end } = response.rest
+      return named.bytes.compare(bytes, start, end, 0, named.end) === 0
     }
 
-    function join(record: StreamRecord<K, Response<O>>, row: Row<V> | null): PromiseOrValue<void> {
-      const { key, timestamp, headers } = record
-      const { hash, row: other } = record.value
-      const own = row === null ? null : row.value
-      const answers = isPresent(own, hash)
-      if (!answers && !stillDeletes(own, record.value, key)) return context.drop('stale', record)
-      const isJoined = answers && own !== null && (other !== null || left)
-      const value = isJoined ? joiner(own, other, key) : null
+    function otherOf({ hasRow, rest }: Response): O | null {
+      return hasRow ? otherValue.read(rest.bytes, rest.start, rest.end) : null
+    }
+
+    function join(record: StreamRecord<K, Response>, row: RowBytes | null): PromiseOrValue<void> {
+      const { key, timestamp, headers, value: response } = record
+      const answers = isPresent(row, response)
+      if (!answers && !stillDeletes(row, response, key)) return context.drop('stale', record)
+      const isJoined = answers && row !== null && (response.hasRow || left)
+      const value = isJoined ? joiner(rows.valueOf(row), otherOf(response), key) : null
       const answered = settle(key, timestamp)
       return answered instanceof Promise
         ? answered.then(() => context.forward({ key, value, timestamp, headers }))
@@ -88,7 +93,7 @@ export function responseJoin<K, V, F, O, R>(
     return {
       init(processorContext) {
         context = processorContext
-        rows = options.rows(processorContext)
+        rows = encodedRows(options.rows(processorContext), options.value)
         if (options.ending !== null) ending = context.store(options.ending)
       },
 

@@ -4,26 +4,28 @@
  * Journey: subscription topic -> [subscription join] -> response topic, to the partition of the left
  * row. The subscriptions are those that the foreign table visits when the right row changes.
  *
- * Invariant: a response has the larger of the two times, and the headers of the left record. A
- * subscription without a foreign key is answered and not kept.
+ * Invariants:
+ * - A response has the larger of the two times, and the headers of the left record.
+ * - A subscription without a foreign key is answered and not kept.
+ * - What is kept and what is sent are bytes of the subscription, and the right row's as its store has
+ *   them: nothing is decoded here but the foreign key.
  *
  * Follows SubscriptionReceiveProcessorSupplier and SubscriptionJoinProcessorSupplier.
  */
 import { ByteWriter } from '../../record/byte-writer.ts'
-import type { PromiseOrValue, StreamRecord } from '../../record/record.ts'
+import type { ByteRange, PromiseOrValue, StreamRecord } from '../../record/record.ts'
 import type { Serde } from '../../record/serde.ts'
-import type { KeyValueStore, Row } from '../../state/store.ts'
+import type { RowBytes, SubscriptionStore } from '../../state/store.ts'
 import type { Processor, ProcessorContext } from '../../topology/processor.ts'
-import type { OpenRows, TableRows } from '../table-rows.ts'
+import type { OpenRows } from '../table-rows.ts'
+import { type EncodedRows, encodedRows } from './encoded-rows.ts'
 import {
-  bytesOf,
   DELETE_AND_RESPOND,
   DELETE_SILENTLY,
-  type OutgoingResponse,
+  type Response,
   SUBSCRIBE,
   type Subscription,
 } from './messages.ts'
-import { foreignKeyText, type Subscriber, Subscriptions } from './subscriptions.ts'
 
 export interface SubscriptionJoinOptions<F, O> {
   /** Name of the store of subscriptions. */
@@ -33,24 +35,25 @@ export interface SubscriptionJoinOptions<F, O> {
   readonly otherValue: Serde<O>
 }
 
+const NOTHING: ByteRange = { bytes: Buffer.alloc(0), start: 0, end: 0 }
+
 /** A new subscription join processor for each task. */
 export function subscriptionJoin<F, O>(
   options: SubscriptionJoinOptions<F, O>,
-): () => Processor<F | null, Subscription, Buffer, OutgoingResponse> {
+): () => Processor<F | null, Subscription, ByteRange, Response> {
   return () => {
-    let context: ProcessorContext<Buffer, OutgoingResponse>
-    let subscriptions: Subscriptions
-    let others: TableRows<F, O>
-    const textOf = foreignKeyText(options.otherKey)
-    const values = new ByteWriter()
+    let context: ProcessorContext<ByteRange, Response>
+    let subscriptions: SubscriptionStore<F>
+    let others: EncodedRows<F, O>
+    const missing = new ByteWriter()
 
     function keep(record: StreamRecord<F | null, Subscription>): PromiseOrValue<void> {
       const { key, value, timestamp } = record
-      const { instruction, primaryKey } = value
       if (key === null) return
+      const { instruction } = value
       return instruction === DELETE_SILENTLY || instruction === DELETE_AND_RESPOND
-        ? subscriptions.delete(textOf(key), primaryKey, timestamp)
-        : subscriptions.put(textOf(key), value as Subscriber, timestamp)
+        ? subscriptions.delete(key, primaryKey(value), timestamp)
+        : subscriptions.put(key, primaryKey(value), payload(value), timestamp)
     }
 
     function lookUp(record: StreamRecord<F | null, Subscription>): PromiseOrValue<void> {
@@ -64,28 +67,32 @@ export function subscriptionJoin<F, O>(
 
     function respond(
       record: StreamRecord<F | null, Subscription>,
-      found: Row<O> | null,
+      found: RowBytes | null,
     ): PromiseOrValue<void> {
-      const { headers } = record
-      const { instruction, primaryKey, hash, partition } = record.value
+      const { headers, value: subscription } = record
+      const { instruction, bytes, start, hashAt } = subscription
       if (found === null && instruction === SUBSCRIBE) return
       const timestamp =
         found !== null && found.timestamp > record.timestamp ? found.timestamp : record.timestamp
       const ends = instruction === DELETE_AND_RESPOND
-      const row = found === null || ends ? null : bytesOf(options.otherValue, found.value, values)
-      const missing =
-        row === null && record.key !== null ? bytesOf(options.otherKey, record.key, values) : null
-      const value = { hash, row, missing, ends, partition }
-      return context.forward({ key: primaryKey, value, timestamp, headers })
+      const hasRow = found !== null && !ends
+      const rest = hasRow ? found : keyBytes(record.key)
+      const partition = bytes.readInt32BE(start)
+      const value = { bytes, hashAt, ends, hasRow, rest, partition }
+      return context.forward({ key: primaryKey(subscription), value, timestamp, headers })
+    }
+
+    function keyBytes(key: F | null): ByteRange {
+      if (key === null) return NOTHING
+      options.otherKey.write(key, missing.reset())
+      return missing
     }
 
     return {
       init(processorContext) {
         context = processorContext
-        subscriptions = new Subscriptions(
-          context.store<KeyValueStore<string, Buffer>>(options.store),
-        )
-        others = options.others(processorContext)
+        subscriptions = context.store<SubscriptionStore<F>>(options.store)
+        others = encodedRows(options.others(processorContext), options.otherValue)
       },
 
       process(record) {
@@ -95,13 +102,13 @@ export function subscriptionJoin<F, O>(
 
       prefetch(records) {
         const keys: F[] = []
-        const wanted: { foreignKey: string; primaryKey: Buffer }[] = []
+        const primaryKeys: ByteRange[] = []
         for (const { key, value } of records) {
           if (key === null) continue
           keys.push(key)
-          wanted.push({ foreignKey: textOf(key), primaryKey: value.primaryKey })
+          primaryKeys.push(primaryKey(value))
         }
-        const ways = subscriptions.prefetchWays(wanted)
+        const ways = subscriptions.prefetch(keys, primaryKeys)
         const rows = others.prefetch(keys)
         if (ways instanceof Promise || rows instanceof Promise) {
           return Promise.all([ways, rows]).then(() => undefined)
@@ -109,4 +116,13 @@ export function subscriptionJoin<F, O>(
       },
     }
   }
+}
+
+function primaryKey({ bytes, keyStart, end }: Subscription): ByteRange {
+  return { bytes, start: keyStart, end }
+}
+
+/** What a subscription is kept with: partition and hash of the left row. */
+function payload({ bytes, start, keyStart }: Subscription): ByteRange {
+  return { bytes, start, end: keyStart }
 }

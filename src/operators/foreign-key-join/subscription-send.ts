@@ -7,22 +7,26 @@
  * Invariants:
  * - A foreign key that changes leaves the old right row before it comes to the new one, and one
  *   response comes back, from the new one (KAFKA-18713).
- * - A response carries the hash of the row that asked for it.
+ * - A response carries the hash of the row that asked for it: of its bytes, which the left table has
+ *   kept already when its changes are the rows just put.
  * - In a left join every change is answered: one that names no right row goes to the right side
  *   without a key, and comes back without a row, so that results keep the order of what asked.
  *
  * Follows SubscriptionSendProcessorSupplier of 4.1.
  */
 import { ByteWriter } from '../../record/byte-writer.ts'
-import type { PromiseOrValue, StreamRecord } from '../../record/record.ts'
+import type { ByteRange, PromiseOrValue, StreamRecord } from '../../record/record.ts'
 import type { Serde } from '../../record/serde.ts'
 import { when } from '../../record/when.ts'
 import type { KeyValueStore } from '../../state/store.ts'
 import type { Change, Processor, ProcessorContext } from '../../topology/processor.ts'
+import type { OpenRows } from '../table-rows.ts'
+import { type EncodedRows, encodedRows } from './encoded-rows.ts'
 import {
-  bytesOf,
   DELETE_AND_RESPOND,
   DELETE_SILENTLY,
+  NO_HASH,
+  PARTITION_BYTES,
   SUBSCRIBE,
   SUBSCRIBE_AND_RESPOND,
   type Subscription,
@@ -35,6 +39,8 @@ export interface SubscriptionSendOptions<K, V, F> {
   readonly key: Serde<K>
   readonly value: Serde<V>
   readonly otherKey: Serde<F>
+  /** The left table's rows, where a change is the row just put; null: they may be ahead of it. */
+  readonly put: OpenRows<K, V> | null
   /** Of an inner join, the store of left rows whose end is not yet answered. */
   readonly ending: string | null
 }
@@ -46,8 +52,9 @@ export function subscriptionSend<K, V, F>(
   const { foreignKey, left } = options
   return () => {
     let context: ProcessorContext<F | null, Subscription>
+    let rows: EncodedRows<K, V> | null = null
     let ending: KeyValueStore<K, number> | null = null
-    const keys = new ByteWriter()
+    const message = new ByteWriter()
     const values = new ByteWriter()
     const others = new ByteWriter()
 
@@ -63,10 +70,12 @@ export function subscriptionSend<K, V, F>(
       return others.bytes.compare(others.bytes, 0, start, start, others.end) === 0
     }
 
-    function hashOf(value: V | null): string | null {
-      if (value === null) return null
+    /** The bytes of the present row, from the store that has just taken it. */
+    function rowBytes(key: K, value: V): ByteRange {
+      const row = rows === null ? null : rows.get(key)
+      if (row !== null && !(row instanceof Promise)) return row
       options.value.write(value, values.reset())
-      return valueHash(values.bytes, 0, values.end)
+      return values
     }
 
     function send(
@@ -74,15 +83,19 @@ export function subscriptionSend<K, V, F>(
       other: F | null,
       instruction: number,
     ): PromiseOrValue<void> {
-      const { key, timestamp, headers } = record
-      const value: Subscription = {
-        instruction,
-        partition: context.partition,
-        // A silent deletion is answered by nobody, so nobody asks which row it was.
-        hash: instruction === DELETE_SILENTLY ? null : hashOf(record.value.after),
-        primaryKey: bytesOf(options.key, key, keys),
+      const { key, value, timestamp, headers } = record
+      message.reset().writeInt32(context.partition)
+      let hashAt = NO_HASH
+      // A silent deletion is answered by nobody, so nobody asks which row it was.
+      if (value.after !== null && instruction !== DELETE_SILENTLY) {
+        hashAt = PARTITION_BYTES
+        message.writeBytes(valueHash(rowBytes(key, value.after)))
       }
-      return context.forward({ key: other, value, timestamp, headers })
+      const keyStart = message.end
+      options.key.write(key, message)
+      const { bytes, end } = message
+      const subscription = { instruction, bytes, start: 0, hashAt, keyStart, end }
+      return context.forward({ key: other, value: subscription, timestamp, headers })
     }
 
     /**
@@ -104,9 +117,10 @@ export function subscriptionSend<K, V, F>(
       before: F,
       after: F | null,
     ): PromiseOrValue<void> {
-      return when(send(record, before, DELETE_SILENTLY), () =>
-        send(record, after, SUBSCRIBE_AND_RESPOND),
-      )
+      const left = send(record, before, DELETE_SILENTLY)
+      return left instanceof Promise
+        ? left.then(() => send(record, after, SUBSCRIBE_AND_RESPOND))
+        : send(record, after, SUBSCRIBE_AND_RESPOND)
     }
 
     function end(record: StreamRecord<K, Change<V>>, before: F): PromiseOrValue<void> {
@@ -117,6 +131,7 @@ export function subscriptionSend<K, V, F>(
     return {
       init(processorContext) {
         context = processorContext
+        if (options.put !== null) rows = encodedRows(options.put(processorContext), options.value)
         if (options.ending !== null) ending = context.store(options.ending)
       },
 

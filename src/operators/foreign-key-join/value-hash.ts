@@ -6,13 +6,11 @@
  * response join compares it with that of the present row.
  *
  * Murmur3 with 128 bits, as in Kafka Streams, but the variant of 32-bit arithmetic, which JavaScript
- * does without big integers. A hash is text of 16 characters of 8 bits each, so that hashes are
- * compared by `===`.
+ * does without big integers.
  */
-import '../../record/node-buffer.ts'
-import type { ByteWriter } from '../../record/byte-writer.ts'
+import type { ByteRange } from '../../record/record.ts'
 
-/** Bytes of a hash, and characters of its text. */
+/** Bytes of a hash. */
 export const HASH_BYTES = 16
 
 const C1 = 0x239b961b
@@ -22,8 +20,15 @@ const C4 = 0xa1e38b93
 
 const scratch = Buffer.alloc(HASH_BYTES)
 
-/** The hash of `bytes` from `start` to `end`. */
-export function valueHash(bytes: Buffer, start: number, end: number): string {
+/** True when the hash of a range is the one that lies in `other` at a position. */
+export function hasHash(range: ByteRange, other: Buffer, position: number): boolean {
+  const hash = valueHash(range)
+  for (let at = 0; at < HASH_BYTES; at++) if (hash[at] !== other[position + at]) return false
+  return true
+}
+
+/** The hash of a range, as bytes that the next call overwrites. */
+export function valueHash({ bytes, start, end }: ByteRange): Buffer {
   const length = end - start
   const tail = end - (length % HASH_BYTES)
   let h1 = 0
@@ -62,14 +67,7 @@ export function valueHash(bytes: Buffer, start: number, end: number): string {
   scratch.writeInt32BE((h2 + h1) | 0, 4)
   scratch.writeInt32BE((h3 + h1) | 0, 8)
   scratch.writeInt32BE((h4 + h1) | 0, 12)
-  return scratch.latin1Slice(0, HASH_BYTES)
-}
-
-/** Writes the 16 bytes of a hash. */
-export function writeHash(hash: string, output: ByteWriter): void {
-  const position = output.reserve(HASH_BYTES)
-  output.bytes.latin1Write(hash, position)
-  output.end = position + HASH_BYTES
+  return scratch
 }
 
 function mix(word: number, by: number, bits: number, then: number): number {
