@@ -64,6 +64,27 @@ interface Ahead {
  * Reads records of topics, alone or sharing them with the other members of a group.
  *
  * Iterate over it for batches, or over `records()`. `EmbeddedLog.consumer` makes one.
+ *
+ * @see org.apache.kafka.clients.consumer.KafkaConsumer
+ * @example
+ * ```ts
+ * const consumer = log.consumer({ group: 'billing', topics: ['orders'], key: text, value: json<Order>() })
+ * let batch = await consumer.next()
+ * console.log(consumer.assignment, batch?.records.length)
+ *
+ * // From a place of one's own choice on; what is paused is read again from where it was.
+ * await consumer.seek('orders', 0, 'earliest')
+ * consumer.pause([{ topic: 'orders', partition: 1 }])
+ * consumer.resume([{ topic: 'orders', partition: 1 }])
+ *
+ * for await (const { partition, offset, key, value } of consumer.records()) {
+ *   console.log(key, value, offset < consumer.position('orders', partition))
+ *   break
+ * }
+ * await consumer.commit()
+ * console.log(consumer.groupIdentity.groupId)
+ * await consumer.close()
+ * ```
  */
 export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerBatch<K, V>> {
   readonly #client: LogClient
@@ -118,9 +139,12 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncIterable<ConsumerB
    * Batch after batch, waiting for more at the end, until `close`.
    *
    * @example
+   * ```ts
    * for await (const batch of consumer) {
    *   for (const { key, value } of batch) console.log(key, value)
+   *   if (batch.nextOffset >= batch.endOffset) break
    * }
+   * ```
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<ConsumerBatch<K, V>, void, undefined> {
     for (;;) {

@@ -75,10 +75,12 @@ export interface EmbeddedOptions {
  * The included log: opens a folder (or memory) as topics, producers and consumers, and is what
  * `Streams` runs on.
  *
+ * @throws RangeError when an option is out of range
  * @example
+ * ```ts
  * await using log = embedded({ directory: './data' })
  * await log.admin.createTopics([{ topic: 'hits', partitions: 4 }])
- * @throws RangeError when an option is out of range
+ * ```
  */
 export function embedded(options: EmbeddedOptions = {}): EmbeddedLog {
   return new EmbeddedLog(options)
@@ -90,6 +92,26 @@ type Lifetime =
   | { readonly state: 'opening'; readonly opened: Promise<Broker> }
   | { readonly state: 'open'; readonly broker: Broker }
 
+/**
+ * A log in this process; `embedded` makes one. Topics are made and described by `admin`; an
+ * application takes it as its `log`.
+ *
+ * @example
+ * ```ts
+ * const log = embedded()
+ * await log.open()
+ * await log.admin.createTopics([{ topic: 'hits', partitions: 4, config: { 'retention.ms': '-1' } }])
+ * const producer = log.producer({ key: text, value: text })
+ * await producer.send({ topic: 'hits', key: '/', value: 'GET' })
+ * await log.flush()
+ *
+ * const consumer = log.consumer({ topics: ['hits'], key: text, value: text })
+ * console.log((await consumer.next())?.records)
+ * await Promise.all([producer.close(), consumer.close()])
+ * await log.close()
+ * await log.shutdown()
+ * ```
+ */
 export class EmbeddedLog implements LogClient {
   readonly clock: Clock
   readonly transactions: LogTransactions

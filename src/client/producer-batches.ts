@@ -9,10 +9,11 @@
  * - Batches leave in the order they were filled, and none passes one in flight.
  */
 import type { Clock } from '../clock.ts'
+import { StreamsError } from '../errors.ts'
 import type { Compression } from '../record/compression.ts'
 import type { ByteRange, RecordHeaders } from '../record/record.ts'
 import { BATCH_HEADER_BYTES, BatchWriter } from '../record/record-batch.ts'
-import type { ProducerIdentity, TopicPartition } from './client.ts'
+import type { LogClient, ProducerIdentity, TopicPartition } from './client.ts'
 
 const SEQUENCE_MAX = 0x7fff_ffff
 
@@ -39,6 +40,28 @@ export interface BatchSettings {
   readonly batchBytes: number
   readonly compression: Compression
   readonly transactional: boolean
+}
+
+/**
+ * The partitions of a topic, without batches yet.
+ *
+ * @throws StreamsError 'topic-not-found'
+ */
+export async function openPartitions(
+  client: Pick<LogClient, 'describeTopics'>,
+  topic: string,
+  settings: BatchSettings,
+  writers: BatchWriter[],
+): Promise<PartitionBatches[]> {
+  const [description] = await client.describeTopics([topic])
+  if (description === undefined) {
+    throw new StreamsError('topic-not-found', 'There is no such topic; create it first', {
+      place: { topic },
+    })
+  }
+  return description.partitions.map(
+    ({ partition }) => new PartitionBatches({ topic, partition }, settings, writers),
+  )
 }
 
 export class PartitionBatches implements TopicPartition {

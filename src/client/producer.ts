@@ -26,7 +26,8 @@ import type {
 import { type Partitioner, stickyPartitioner } from './partitioner.ts'
 import {
   type Batch,
-  PartitionBatches,
+  openPartitions,
+  type PartitionBatches,
   type PendingRecord,
   type TransactionProgress,
 } from './producer-batches.ts'
@@ -44,17 +45,35 @@ import {
   isUnknownTopic,
   kindOf,
   MISSING_RESULT,
+  overdue,
   pause,
   retryDelayMs,
   retrying,
   unknownPartition,
 } from './retrying.ts'
+import { SendGate } from './send-gate.ts'
 
 /** `sendMany` lets batches leave when this much is waiting: enough to fill a call, small in cache. */
 const SEND_MANY_BYTES = 1024 * 1024
 /** A guess of what a record adds to key and value, for closing a batch in time. */
 const RECORD_OVERHEAD_BYTES = 24
 
+/**
+ * Writes records to topics; `EmbeddedLog.producer` makes one. It is idempotent: a record that has to be
+ * sent again is there once. With a `transactionalId` its records become visible together or not at all.
+ *
+ * @see org.apache.kafka.clients.producer.KafkaProducer
+ * @example
+ * ```ts
+ * await using producer = log.producer({ key: text, value: json<Order>() })
+ * const offset = await producer.send({ topic: 'orders', key: 'o-1', value: { amount: 1 } })
+ * const orders = ['o-2', 'o-3'].map((key) => ({ topic: 'orders', key, value: { amount: 2 } }))
+ * await producer.sendMany(orders)
+ * for (const order of orders) producer.send(order).catch(console.error)
+ * await producer.flush()
+ * await producer.close()
+ * ```
+ */
 export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K, V> {
   readonly #client: LogClient
   readonly #clock: Clock
@@ -68,16 +87,13 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
   #held: Promise<void> | null = null
   #identity: ProducerIdentity | null = null
   #identityLost = false
-  /** Bytes in batches that are not acknowledged yet, and in how many partitions they are. */
-  #bufferedBytes = 0
+  readonly #gate: SendGate
+  /** Partitions with batches that are not acknowledged yet. */
   readonly #busy = new Set<PartitionBatches>()
   /** The loop that sends, while there is something to send. */
   #draining: Promise<void> | null = null
   #flushing = 0
   #cancelLinger: (() => void) | null = null
-  /** Sends that wait for room or for a topic's description, in order. */
-  #gate: Promise<unknown> | null = null
-  #room: (() => void)[] = []
   #transaction: TransactionProgress | null = null
   #fatal: unknown = null
   #closed = false
@@ -87,6 +103,7 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
     this.#options = options
     this.#clock = clock
     this.#settings = settingsOf(options)
+    this.#gate = new SendGate(this.#settings.bufferBytes)
     this.#partitioner = options.partitioner ?? stickyPartitioner(clock)
   }
 
@@ -106,17 +123,13 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
 
   #send(record: ProducerRecord<K, V>): Promise<number> {
     const partitions = this.#topics.get(record.topic)
-    if (
-      partitions !== undefined &&
-      this.#gate === null &&
-      this.#bufferedBytes < this.#settings.bufferBytes
-    ) {
+    if (partitions !== undefined && this.#gate.isOpen) {
       return new Promise((resolve, reject) => {
         this.#append(record, partitions, resolve, reject)
       })
     }
     return new Promise((resolve, reject) => {
-      const appended = this.#gated(async () => {
+      const appended = this.#gate.pass(async () => {
         this.#append(record, await this.#ready(record.topic), resolve, reject)
       })
       appended.catch(reject)
@@ -137,7 +150,7 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
     }
     const limit = Math.min(SEND_MANY_BYTES, this.#settings.bufferBytes)
     const watched = new Set<Batch>()
-    await this.#gated(async () => {
+    await this.#gate.pass(async () => {
       let topic = ''
       let partitions: readonly PartitionBatches[] = []
       for (const record of records) {
@@ -151,7 +164,7 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
           batch.pending.push({ index: 0, resolve: () => watched.delete(batch), reject })
         }
         count++
-        if (this.#bufferedBytes >= limit) await this.#roomBelow(limit)
+        if (this.#gate.bytes >= limit) await this.#roomBelow(limit)
         if (failure !== null) break
       }
     })
@@ -164,7 +177,7 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
   async flush(): Promise<void> {
     this.#flushing++
     try {
-      while (this.#gate !== null) await this.#gate
+      await this.#gate.passed()
       while (this.#busy.size > 0) {
         this.#drainSoon(0)
         await this.#draining
@@ -185,7 +198,21 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
     return this.#identity
   }
 
-  /** Begins a transaction; `init` is done if it was not. */
+  /**
+   * Begins a transaction; `init` is done if it was not.
+   *
+   * @throws TypeError without a `transactionalId`; StreamsError 'transaction-state-invalid'
+   * @example
+   * ```ts
+   * const payments = log.producer({ transactionalId: 'payments' })
+   * await payments.init()
+   * await payments.begin()
+   * await payments.send({ topic: 'orders', key: 'o-1', value: 'paid' })
+   * await payments.sendOffsets('billing', [{ topic: 'orders', partition: 0, offset: 1 }])
+   * const isWanted = Date.now() > 0
+   * await (isWanted ? payments.commit() : payments.abort())
+   * ```
+   */
   async begin(): Promise<void> {
     this.#requireTransactionalId()
     this.#refuseFatal()
@@ -199,7 +226,12 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
     this.#transaction = { partitions: new Set(), unregistered: [], hasOffsets: false, error: null }
   }
 
-  /** Offsets of a consumer that count when the transaction commits. */
+  /**
+   * Offsets of a consumer that count when the transaction commits: see `begin`.
+   *
+   * @param group - its name, or a consumer's `groupIdentity`, which is then checked
+   * @throws StreamsError 'transaction-state-invalid', 'group-generation-stale', 'producer-fenced'
+   */
   async sendOffsets(
     group: string | GroupIdentity,
     offsets: readonly OffsetToCommit[],
@@ -257,9 +289,10 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
    * Runs `work` in a transaction: commits when it resolves, aborts when it throws.
    *
    * @example
-   * await producer.transaction(async (transaction) => {
-   *   await transaction.send({ topic: 'orders', key: 'o-1', value: 'paid' })
-   * })
+   * ```ts
+   * const payments = log.producer({ transactionalId: 'payments' })
+   * await payments.transaction((open) => open.send({ topic: 'orders', key: 'o-1', value: 'paid' }))
+   * ```
    */
   async transaction<T>(work: (transaction: ProducerTransaction<K, V>) => Promise<T>): Promise<T> {
     await this.begin()
@@ -314,7 +347,7 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
     const batch = partition.open(this.#clock, recordBytes)
     const timestamp = record.timestamp ?? this.#clock.now()
     const headers = record.headers ?? NO_HEADERS
-    this.#bufferedBytes += partition.add(batch, timestamp, key, value, headers)
+    this.#gate.bytes += partition.add(batch, timestamp, key, value, headers)
     if (resolve !== null) batch.pending.push({ index: batch.recordCount - 1, resolve, reject })
     if (wasEmpty) {
       this.#busy.add(partition)
@@ -333,44 +366,22 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
     transaction.unregistered.push({ topic: partition.topic, partition: partition.partition })
   }
 
-  /** Runs sends that have to wait one after another, in the order they came. */
-  #gated(work: () => Promise<void>): Promise<void> {
-    const before = this.#gate ?? Promise.resolve()
-    const mine = before.then(work)
-    const gate = mine
-      .catch(() => {})
-      .then(() => {
-        if (this.#gate === gate) this.#gate = null
-      })
-    this.#gate = gate
-    return mine
-  }
-
   /** Waits for room, and for the topic's description when it is not known yet. */
   async #ready(topic: string): Promise<readonly PartitionBatches[]> {
     this.#refuseFatal()
-    if (this.#bufferedBytes >= this.#settings.bufferBytes)
-      await this.#roomBelow(this.#settings.bufferBytes)
+    if (!this.#gate.hasRoom) await this.#roomBelow(this.#settings.bufferBytes)
     const known = this.#topics.get(topic)
     if (known !== undefined) return known
     await this.#hold()
-    const [description] = await this.#client.describeTopics([topic])
-    if (description === undefined) {
-      throw new StreamsError('topic-not-found', 'There is no such topic; create it first', {
-        place: { topic },
-      })
-    }
-    const partitions = description.partitions.map(
-      ({ partition }) => new PartitionBatches({ topic, partition }, this.#settings, this.#writers),
-    )
+    const partitions = await openPartitions(this.#client, topic, this.#settings, this.#writers)
     this.#topics.set(topic, partitions)
     return partitions
   }
 
   async #roomBelow(limit: number): Promise<void> {
-    while (this.#bufferedBytes >= limit && this.#fatal === null) {
+    while (this.#gate.bytes >= limit && this.#fatal === null) {
       this.#drainSoon(0)
-      await new Promise<void>((resolve) => this.#room.push(resolve))
+      await this.#gate.someFreed()
     }
   }
 
@@ -436,7 +447,7 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
 
   #readyPartitions(): PartitionBatches[] {
     const now = this.#clock.monotonic()
-    const lingerMs = this.#flushing > 0 || this.#room.length > 0 ? 0 : this.#settings.lingerMs
+    const lingerMs = this.#flushing > 0 || this.#gate.isAwaited ? 0 : this.#settings.lingerMs
     const ready: PartitionBatches[] = []
     for (const partition of this.#busy) {
       const at = partition.readyAt(lingerMs)
@@ -496,12 +507,10 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
     }
     const { topic, partition: number } = partition
     const place = { topic, partition: number }
-    const late = `No acknowledgement within ${this.#settings.deliveryTimeoutMs} ms: ${error.message}`
+    const late = this.#settings.deliveryTimeoutMs
     this.#fail(
       partition,
-      delayMs === null
-        ? asStreamsError(error, place)
-        : new StreamsError('request-timed-out', late, { place, retriable: true }),
+      delayMs === null ? asStreamsError(error, place) : overdue(error, place, late),
     )
     return 0
   }
@@ -531,12 +540,8 @@ export class Producer<K = unknown, V = unknown> implements ProducerTransaction<K
   }
 
   #release(partition: PartitionBatches, batch: Batch): void {
-    this.#bufferedBytes -= batch.bytes - BATCH_HEADER_BYTES
     if (partition.isEmpty) this.#busy.delete(partition)
-    if (this.#room.length === 0) return
-    const waiting = this.#room
-    this.#room = []
-    for (const proceed of waiting) proceed()
+    this.#gate.free(batch.bytes - BATCH_HEADER_BYTES)
   }
 
   async #registerPartitions(): Promise<void> {

@@ -29,6 +29,12 @@ export function asStreamsError(error: ClientError, place: ErrorPlace = {}): Stre
   return new StreamsError(error.code, error.message, { place, retriable: error.kind === 'retry' })
 }
 
+/** What becomes of a batch that was not acknowledged in time, because of this error. */
+export function overdue(error: ClientError, place: ErrorPlace, timeoutMs: number): StreamsError {
+  const message = `No acknowledgement within ${timeoutMs} ms: ${error.message}`
+  return new StreamsError('request-timed-out', message, { place, retriable: true })
+}
+
 /** Sleeps, keeping the process alive: someone waits for what comes after. */
 export async function pause(clock: Clock, delayMs: number): Promise<void> {
   const letGo = holdProcess()

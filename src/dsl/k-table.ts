@@ -76,7 +76,15 @@ export class KTable<K, V, Has extends TableTraits = never> {
     this.view = 'lookUp' in rows ? rows : storedView(rows)
   }
 
-  /** Name of the store that keeps the rows, or null while nothing needs one. */
+  /**
+   * Name of the store that keeps the rows, or null while nothing needs one.
+   *
+   * @example
+   * ```ts
+   * const counts = clicks.groupByKey().count({ store: 'clicks-per-user' })
+   * console.log(counts.storeName)
+   * ```
+   */
   get storeName(): string | null {
     const { store } = this.view
     return store?.kept === true ? store.definition.name : null

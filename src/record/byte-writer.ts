@@ -13,7 +13,46 @@ const LOOP_TEXT_MAX = 24
 /** Longest byte range copied by a loop; beyond it `Buffer.copy` is faster (measured). */
 const LOOP_BYTES_MAX = 32
 
-/** What a serde writes into: bytes one after the other, in a buffer that grows. */
+/**
+ * What a serde writes into: bytes one after the other, in a buffer that grows. Integers are big-endian.
+ *
+ * @example
+ * ```ts
+ * // A serde that writes a point as a byte for its kind, two numbers and a name.
+ * const points: Serde<{ x: number; y: number; name: string }> = {
+ *   name: 'point',
+ *   write({ x, y, name }, output) {
+ *     output.writeUint8(1)
+ *     output.writeFloat64(x)
+ *     output.writeInt32(y)
+ *     output.writeText(name)
+ *   },
+ *   read: (bytes, start, end) => ({
+ *     x: bytes.readDoubleBE(start + 1),
+ *     y: bytes.readInt32BE(start + 9),
+ *     name: bytes.toString('utf8', start + 13, end),
+ *   }),
+ * }
+ * // The others: of eight bytes, of two, of any number, and in place.
+ * const stamps: Serde<{ at: number; kind: number; rest: Uint8Array; id: bigint }> = {
+ *   name: 'stamp',
+ *   write({ at, kind, rest, id }, output) {
+ *     output.writeInt64(at)
+ *     output.writeInt16(kind)
+ *     const position = output.reserve(8)
+ *     output.end = output.bytes.writeBigInt64BE(id, position)
+ *     output.writeBytes(rest)
+ *   },
+ *   read: (bytes, start, end) => ({
+ *     at: Number(bytes.readBigInt64BE(start)),
+ *     kind: bytes.readInt16BE(start + 8),
+ *     id: bytes.readBigInt64BE(start + 10),
+ *     rest: new Uint8Array(bytes.subarray(start + 18, end)),
+ *   }),
+ * }
+ * builder.stream('points', { key: points, value: stamps }).filter(({ x, y }, { at }) => x + y > at)
+ * ```
+ */
 export class ByteWriter implements ByteRange {
   bytes: Buffer
   readonly start: 0 = 0
@@ -23,7 +62,7 @@ export class ByteWriter implements ByteRange {
     this.bytes = Buffer.allocUnsafeSlow(capacity)
   }
 
-  /** Begins anew, in the same buffer. */
+  /** Begins anew, in the same buffer. @internal */
   reset(): this {
     this.end = 0
     return this
@@ -108,7 +147,7 @@ export class ByteWriter implements ByteRange {
     this.end = this.bytes.writeDoubleBE(value, position)
   }
 
-  /** A copy of what was written, owned by the caller. */
+  /** A copy of what was written, owned by the caller. @internal */
   copy(): Buffer {
     return Buffer.from(this.bytes.subarray(0, this.end))
   }

@@ -55,6 +55,13 @@ const anyJson: Serde<unknown> = {
  * JSON as UTF-8. `T` is what you say it is: nothing is checked when reading.
  *
  * @returns the same object on every call
+ * @example
+ * ```ts
+ * interface Order {
+ *   readonly amount: number
+ * }
+ * builder.stream('orders', { key: text, value: json<Order>() }).filter((_id, { amount }) => amount > 100)
+ * ```
  */
 export function json<T>(): Serde<T> {
   return anyJson as Serde<T>
@@ -173,6 +180,13 @@ export const bytes: Serde<Uint8Array> = {
 /**
  * Says in the type that null occurs. Null is absent bytes and never reaches a serde, so this is the
  * same object.
+ *
+ * @example
+ * ```ts
+ * builder
+ *   .stream('orders', { key: text, value: nullable(text) })
+ *   .mapValues((order) => (order === null ? 'cancelled' : order))
+ * ```
  */
 export function nullable<T>(serde: Serde<T>): Serde<T | null> {
   return serde as Serde<T | null>
@@ -184,6 +198,14 @@ export function nullable<T>(serde: Serde<T>): Serde<T | null> {
  *
  * @param size - the size of the windows, which the bytes do not hold; for windows of several sizes
  * a function that gives the end of the one with this start
+ * @throws RangeError when the size is not a whole number of milliseconds above 0
+ * @example
+ * ```ts
+ * // What a table of windows of a minute was written to, read again.
+ * builder
+ *   .stream('hits-per-minute', { key: windowed(text, 60_000), value: int64 })
+ *   .filter(({ key, start, end }, hits) => key === '/' && end - start === 60_000 && hits > 100)
+ * ```
  */
 export function windowed<K>(
   serde: Serde<K>,
@@ -217,6 +239,13 @@ export function windowed<K>(
 /**
  * Keys of a session: the bytes of the key, then the end and the start of the session as eight bytes
  * each, as Kafka's SessionWindowedSerializer writes them.
+ *
+ * @example
+ * ```ts
+ * builder
+ *   .stream('visits', { key: sessionWindowed(text), value: int64 })
+ *   .map(({ key, start, end }, clicks) => [key, `${clicks} clicks in ${end - start} ms`])
+ * ```
  */
 export function sessionWindowed<K>(serde: Serde<K>): Serde<Windowed<K>> {
   const name = `session-windowed(${serde.name})`
@@ -262,7 +291,19 @@ export interface CustomSerde<T> {
   deserialize(bytes: Uint8Array): T
 }
 
-/** A serde out of a pair of ordinary functions, such as those of a Protocol Buffers library. */
+/**
+ * A serde out of a pair of ordinary functions, such as those of a Protocol Buffers library.
+ *
+ * @example
+ * ```ts
+ * const date = custom<Date>({
+ *   name: 'date',
+ *   serialize: (value) => Buffer.from(value.toISOString()),
+ *   deserialize: (bytes) => new Date(Buffer.from(bytes).toString()),
+ * })
+ * builder.stream('birthdays', { key: text, value: date }).mapValues((day) => day.getUTCFullYear())
+ * ```
+ */
 export function custom<T>(options: CustomSerde<T>): Serde<T> {
   const { name } = options
   return {

@@ -24,8 +24,12 @@ export type StreamsState = 'created' | 'starting' | 'running' | 'stopping' | 'st
  *   applicationId: 'web-stats',
  *   log: embedded({ directory: './data' }),
  * })
+ * const stop = app.onStateChange((state) => console.log('now', state))
  * await app.start()
+ * console.log(app.state, app.metrics().recordsProcessed)
+ * await app.close()
  * await app.finished
+ * stop()
  * ```
  * @see org.apache.kafka.streams.KafkaStreams
  */
@@ -59,6 +63,7 @@ export class Streams {
     promise.catch(() => {})
   }
 
+  /** Where it is in its life. */
   get state(): StreamsState {
     return this.#state
   }

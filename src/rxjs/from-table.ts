@@ -48,7 +48,16 @@ export function fromTable<K = Buffer, V = Buffer>(
   )
 }
 
-/** The name of the changelog topic of a store. */
+/**
+ * The name of the changelog topic of a store.
+ *
+ * @example
+ * ```ts
+ * const topic = changelogTopic('web-stats', 'counts')
+ * const [description] = await log.describeTopics([topic])
+ * console.log(description?.partitions.length)
+ * ```
+ */
 export function changelogTopic(applicationId: string, store: string): string {
   return `${applicationId}-${store}-changelog`
 }

@@ -1,5 +1,5 @@
 /**
- * A clock that stands still until it is told to go on. Timers fire, in order of their time, while
+ * The clock of tests: stands still until it is told to go on. Timers fire, in order of their time, while
  * it advances.
  */
 import type { Clock } from '../clock.ts'
@@ -9,6 +9,17 @@ interface Timer {
   readonly callback: () => void
 }
 
+/**
+ * A clock for tests: it stands still until `advance` moves it on, and fires on the way what became due.
+ *
+ * @example
+ * ```ts
+ * const clock = new TestClock(Date.UTC(2026, 0, 1))
+ * const log = embedded({ clock })
+ * const app = new Streams(topology, { applicationId: 'web-stats', log, clock })
+ * clock.advance(60_000)
+ * ```
+ */
 export class TestClock implements Clock {
   #now: number
   #seed: number

@@ -96,7 +96,16 @@ class CrashForTest extends Error {
  * const lines = driver.input('lines', { key: text, value: text })
  * const counts = driver.output('counts', { key: text, value: int64 })
  * await lines.pipe({ value: 'to be or not to be', timestamp: 0 })
- * expect(await counts.readAll()).toEqual([...])
+ * expect(await counts.readTable()).toEqual(new Map([['to', 2], ['be', 2], ['or', 1], ['not', 1]]))
+ *
+ * // The same driver loses its memory, crashes within a commit, and moves the clock on.
+ * await driver.restart()
+ * driver.crashAfter('offsets')
+ * await lines.write({ value: 'to be', timestamp: 1 })
+ * await driver.run()
+ * await driver.advanceWallClock(1000)
+ * console.log(driver.streamTime, driver.metrics().recordsProcessed)
+ * console.log(await driver.store<KeyValueStore<string, number>>('word-counts').get('to'))
  * await driver.close()
  * ```
  * @see org.apache.kafka.streams.TopologyTestDriver
@@ -269,7 +278,18 @@ function withoutCounts(topology: Topology): Topology {
   return { ...topology, repartitionTopics }
 }
 
-/** Writes records into a source topic and lets the topology process them. */
+/**
+ * Writes records into a source topic and lets the topology process them.
+ *
+ * @example
+ * ```ts
+ * const lines = driver.input('lines', { key: text, value: text })
+ * await lines.pipe({ key: 'a', value: 'to be', timestamp: 0, headers: [] })
+ * await lines.pipeAll([{ value: 'or' }, { value: 'not' }])
+ * await lines.write({ value: 'later', partition: 0 })
+ * await driver.run()
+ * ```
+ */
 export class TestInput<K, V> {
   readonly #driver: TopologyTestDriver
   readonly #topic: string
@@ -321,7 +341,17 @@ export class TestInput<K, V> {
   }
 }
 
-/** Reads what a topology wrote to a topic, committed records only, partition by partition. */
+/**
+ * Reads what a topology wrote to a topic, committed records only, partition by partition.
+ *
+ * @example
+ * ```ts
+ * await driver.input('lines', { key: text, value: text }).pipe({ value: 'to be or not' })
+ * const counts = driver.output('counts', { key: text, value: int64 })
+ * const first = await counts.read()
+ * console.log(first?.key, first?.value, (await counts.readAll()).length, (await counts.readTable()).size)
+ * ```
+ */
 export class TestOutput<K, V> {
   readonly #log: EmbeddedLog
   readonly #topic: string

@@ -10,6 +10,10 @@ import type { ConsumedRecord } from './topology.ts'
  *
  * @throws RangeError when the record has no time
  * @see org.apache.kafka.streams.processor.FailOnInvalidTimestamp
+ * @example
+ * ```ts
+ * builder.stream('orders', { key: text, value: text, timestamp: recordTime })
+ * ```
  */
 export function recordTime({ timestamp }: ConsumedRecord<unknown, unknown>): number {
   if (timestamp >= 0) return timestamp
@@ -20,6 +24,10 @@ export function recordTime({ timestamp }: ConsumedRecord<unknown, unknown>): num
  * The time the log keeps; a record without one is left out, and counted.
  *
  * @see org.apache.kafka.streams.processor.LogAndSkipOnInvalidTimestamp
+ * @example
+ * ```ts
+ * builder.stream('orders', { key: text, value: text, timestamp: recordTimeOrSkip })
+ * ```
  */
 export function recordTimeOrSkip({ timestamp }: ConsumedRecord<unknown, unknown>): number {
   return timestamp
@@ -30,6 +38,10 @@ export function recordTimeOrSkip({ timestamp }: ConsumedRecord<unknown, unknown>
  * and is left out, and counted, when there is none.
  *
  * @see org.apache.kafka.streams.processor.UsePartitionTimeOnInvalidTimestamp
+ * @example
+ * ```ts
+ * builder.stream('orders', { key: text, value: text, timestamp: recordTimeOrPartitionTime })
+ * ```
  */
 export function recordTimeOrPartitionTime(
   { timestamp }: ConsumedRecord<unknown, unknown>,
@@ -43,6 +55,10 @@ export function recordTimeOrPartitionTime(
  * runs: a record read again gets another time.
  *
  * @see org.apache.kafka.streams.processor.WallclockTimestampExtractor
+ * @example
+ * ```ts
+ * builder.stream('orders', { key: text, value: text, timestamp: wallClockTime })
+ * ```
  */
 export function wallClockTime(
   _record: ConsumedRecord<unknown, unknown>,

@@ -8,10 +8,14 @@ import {
   type KStream,
   type KTable,
   nullable,
+  recordTime,
+  recordTimeOrPartitionTime,
+  recordTimeOrSkip,
   StreamsBuilder,
   text,
   tumbling,
   type Windowed,
+  wallClockTime,
 } from '../../src/index.ts'
 
 interface Hit {
@@ -352,5 +356,56 @@ describe('deletion', () => {
       // @ts-expect-error a window sees null
       (key, value, sum) => sum + key.length + value.length,
     )
+  })
+})
+
+describe('verbs that keep what a stream is', () => {
+  const builder = new StreamsBuilder()
+  const lines = builder.stream('kept', { key: text, value: text })
+
+  test('filterNot gives the same stream', () => {
+    expectTypeOf(lines.filterNot((_key, line) => line === '')).toEqualTypeOf(lines)
+    // @ts-expect-error a predicate gives a boolean
+    lines.filterNot((_key, line) => line.length)
+  })
+
+  test('foreach ends it', () => {
+    expectTypeOf(
+      lines.foreach((key, line) => expectTypeOf([key, line]).toEqualTypeOf<string[]>()),
+    ).toEqualTypeOf<void>()
+  })
+
+  test('a table says where its rows are', () => {
+    const table = lines.toTable()
+    expectTypeOf(table.storeName).toEqualTypeOf<string | null>()
+    expectTypeOf(table.filterNot((_key, row) => row === '')).toEqualTypeOf<
+      KTable<string, string | null, 'key' | 'value'>
+    >()
+  })
+
+  test('a reduction in windows keeps the type of the values', () => {
+    const longest = lines
+      .groupByKey()
+      .windowedBy(tumbling('1m'))
+      .reduce((one, other) => (one.length < other.length ? other : one))
+    expectTypeOf(longest).toEqualTypeOf<KTable<Windowed<string>, string, 'key' | 'value'>>()
+  })
+
+  test('the times to choose from fit any source', () => {
+    const serdes = { key: text, value: json<Hit>() }
+    for (const timestamp of [
+      recordTime,
+      recordTimeOrSkip,
+      recordTimeOrPartitionTime,
+      wallClockTime,
+    ]) {
+      expectTypeOf(builder.stream('timed', { ...serdes, timestamp })).toEqualTypeOf<
+        KStream<string, Hit, Known>
+      >()
+    }
+    expectTypeOf(recordTime).returns.toEqualTypeOf<number>()
+    expectTypeOf(recordTimeOrSkip).returns.toEqualTypeOf<number>()
+    expectTypeOf(recordTimeOrPartitionTime).returns.toEqualTypeOf<number>()
+    expectTypeOf(wallClockTime).returns.toEqualTypeOf<number>()
   })
 })

@@ -1,13 +1,20 @@
 /** Types of processors, of what they forward and of their stores. */
 import {
+  int64,
   json,
   type KeyValueStore,
   type KStream,
   keyValueStore,
   type Processor,
   type ProcessorContext,
+  type SessionStore,
   StreamsBuilder,
+  sessionStore,
+  type Topology,
+  type TypedStore,
   text,
+  type VersionedStore,
+  versionedStore,
   type WindowStore,
   windowStore,
 } from 'millrace'
@@ -63,4 +70,32 @@ test('a context forwards only records of its types', () => {
   context.forward({ key: 'k', value: 1, headers: [] })
   // @ts-expect-error no such time
   context.schedule('1s', 'event-time', () => {})
+})
+
+test('definitions of stores say which store they open', () => {
+  const visits = sessionStore({ name: 'visits', key: text, value: json<Order>(), retention: '1d' })
+  expectTypeOf(visits).toEqualTypeOf<TypedStore<SessionStore<string, Order>>>()
+  const prices = versionedStore({ name: 'prices', key: text, value: int64, history: '1h' })
+  expectTypeOf(prices).toEqualTypeOf<TypedStore<VersionedStore<string, number>>>()
+  expectTypeOf(context.store(prices)).toEqualTypeOf<VersionedStore<string, number>>()
+  // @ts-expect-error how long sessions are kept has to be said
+  sessionStore({ name: 'visits', key: text, value: text })
+  // @ts-expect-error how many rows is a number
+  keyValueStore({ name: 'recent', key: text, value: text, maxEntries: 'ten' })
+})
+
+test('a builder takes stores by their definitions, and gives a topology', () => {
+  const builder = new StreamsBuilder()
+  const totals = keyValueStore({ name: 'totals', key: text, value: int64 })
+  expectTypeOf(builder.addStateStore(totals)).toEqualTypeOf<void>()
+  builder.addGlobalStore(totals, 'rates', () => ({
+    process(record) {
+      expectTypeOf(record.value).toEqualTypeOf<number>()
+    },
+  }))
+  const seen = windowStore({ name: 'seen', key: text, value: text, size: 1, retention: 2 })
+  const create = () => ({ process() {} })
+  // @ts-expect-error a global store is one row a key
+  builder.addGlobalStore(seen, 'seen', create)
+  expectTypeOf(builder.build()).toEqualTypeOf<Topology>()
 })

@@ -1,4 +1,5 @@
 import { expectTypeOf, test } from 'vitest'
+import { ByteWriter } from '../../src/record/byte-writer.ts'
 import type { Serde } from '../../src/record/serde.ts'
 import {
   bigint64,
@@ -10,6 +11,7 @@ import {
   int64,
   json,
   nullable,
+  sessionWindowed,
   text,
   windowed,
 } from '../../src/record/serdes.ts'
@@ -33,6 +35,7 @@ test('a serde carries the type of its values', () => {
 test('a serde made of another carries both', () => {
   expectTypeOf(nullable(text)).toEqualTypeOf<Serde<string | null>>()
   expectTypeOf(windowed(text, 1)).toEqualTypeOf<Serde<Windowed<string>>>()
+  expectTypeOf(sessionWindowed(text)).toEqualTypeOf<Serde<Windowed<string>>>()
   expectTypeOf(nullable(json<Hit>())).toEqualTypeOf<Serde<Hit | null>>()
 })
 
@@ -45,4 +48,18 @@ test('custom takes its type from the pair of functions', () => {
   expectTypeOf(day).toEqualTypeOf<Serde<Date>>()
   // @ts-expect-error serialize must give bytes
   custom({ name: 'x', serialize: (value: string) => value, deserialize: String })
+})
+
+test('a writer takes each kind of value by its own call', () => {
+  const output: ByteWriter = new ByteWriter()
+  expectTypeOf(output.writeText('a')).toEqualTypeOf<void>()
+  expectTypeOf(output.writeBytes(new Uint8Array())).toEqualTypeOf<void>()
+  expectTypeOf(output.writeUint8(1)).toEqualTypeOf<void>()
+  expectTypeOf(output.writeInt16(1)).toEqualTypeOf<void>()
+  expectTypeOf(output.writeInt32(1)).toEqualTypeOf<void>()
+  expectTypeOf(output.writeInt64(1)).toEqualTypeOf<void>()
+  expectTypeOf(output.writeFloat64(1)).toEqualTypeOf<void>()
+  expectTypeOf(output.reserve(8)).toEqualTypeOf<number>()
+  // @ts-expect-error a number, whatever its size
+  output.writeInt64(1n)
 })

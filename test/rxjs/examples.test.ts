@@ -16,8 +16,8 @@ const examples = readdirSync(folder).flatMap((file) => {
   )
 })
 
-test('there is one for each function that is exported', () => {
-  expect(examples.map(([file]) => file).sort()).toEqual(
+test('there is one for each file of functions', () => {
+  expect([...new Set(examples.map(([file]) => file))].sort()).toEqual(
     readdirSync(folder)
       .filter((file) => file.includes('-'))
       .sort(),
@@ -69,6 +69,6 @@ test.each(examples)('%s', async (_file, code) => {
   await wait(50)
   stop.next()
   await running
-  expect(seen.length).toBeGreaterThan(0)
+  if (/subscribe|toTopic/.test(code)) expect(seen.length).toBeGreaterThan(0)
   await log.shutdown()
 })
