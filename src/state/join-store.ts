@@ -25,6 +25,15 @@ import type { ByteRange, PromiseOrValue } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
 import { KeyList } from './key-list.ts'
 import { storeClosed } from './merged-scan.ts'
+import { END, RecordColumns } from './record-columns.ts'
+import {
+  type Bucket,
+  chainOf,
+  insertInOrder,
+  type RecordList,
+  type Visit,
+  visitList,
+} from './record-list.ts'
 import { endRestoredRow } from './restore-writer.ts'
 import type { ByteBatch, ChangelogSink, JoinStore, JoinStoreDefinition } from './store.ts'
 import { EVICT_TO_SHARE, type StoreOptions, within } from './store-options.ts'
@@ -35,43 +44,8 @@ import { ENTRY_OVERHEAD_BYTES, ROW_TIMESTAMP_BYTES } from './write-buffer.ts'
 /** A hot key rewrites at most this many records at a commit. */
 const CHUNK_RECORDS = 32
 const CHANGELOG_SUFFIX_BYTES = 12
-/** Heap of a record beside its value: a number, a reference. */
+/** Memory of a record beside its value: its place in the columns. */
 const RECORD_OVERHEAD_BYTES = 24
-
-/** The records of one key in one bucket, in the order of their arrival. */
-interface RecordList<K, V> {
-  readonly key: K
-  readonly bucket: number
-  timestamps: number[]
-  values: V[]
-  /** Where in the arena the bytes lie of the records from `unsavedFrom` on. */
-  positions: number[]
-  unsavedFrom: number
-  /** Positions by timestamp, then arrival; null while arrival is that order. */
-  order: number[] | null
-  /** How many records were drained, and how many saved. */
-  drained: number
-  saved: number
-  isDirty: boolean
-  isUnsaved: boolean
-  isExpired: boolean
-  size: number
-}
-
-interface Bucket<K, V> {
-  readonly start: number
-  readonly lists: Map<TableKey, RecordList<K, V>>
-  isComplete: boolean
-  round: number
-}
-
-/**
- * The arrays of a list without records, never written to. The first record makes arrays of one: most
- * lists stay at that, and an array that grows by `push` takes room for 17.
- */
-const EMPTY: never[] = []
-
-type Visit<V> = (value: V, timestamp: number) => PromiseOrValue<void>
 
 /** Opens the store: learns which buckets the byte store has. */
 export async function openJoinStore<K, V>(
@@ -198,7 +172,7 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
     this.#dirty = []
     for (const list of dirty) {
       if (this.#options.definition.changelog) this.#drainList(list, sink)
-      list.drained = list.values.length
+      list.drained = list.count
       list.isDirty = false
       if (list.isUnsaved || list.isExpired) continue
       list.isUnsaved = true
@@ -210,11 +184,9 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
     assert(this.#dirty.length === 0, `store ${this.name}: a save follows a drain`)
     for (const list of this.#unsaved) {
       if (list.isExpired) continue
-      this.#times.add(list.bucket, batch)
+      this.#times.add(list.bucket.start, batch)
       this.#eachChangedChunk(list, list.saved, (chunk) => this.#saveChunk(list, chunk, batch))
-      list.saved = list.values.length
-      list.unsavedFrom = list.saved
-      list.positions = EMPTY
+      list.saved = list.count
       list.isUnsaved = false
       this.#pinnedBytes -= list.size
     }
@@ -294,12 +266,12 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
     const bucket = this.#buckets.get(start) ?? this.#createBucket(start)
     const list: RecordList<K, V> = {
       key,
-      bucket: start,
-      timestamps: EMPTY,
-      values: EMPTY,
-      positions: EMPTY,
-      unsavedFrom: 0,
+      bucket,
+      first: END,
+      last: END,
+      count: 0,
       order: null,
+      chunks: null,
       drained: 0,
       saved: 0,
       isDirty: false,
@@ -314,7 +286,13 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
 
   #createBucket(start: number): Bucket<K, V> {
     const isComplete = !this.#times.has(start)
-    const bucket: Bucket<K, V> = { start, lists: new Map(), isComplete, round: this.#round }
+    const bucket: Bucket<K, V> = {
+      start,
+      lists: new Map(),
+      records: new RecordColumns(),
+      isComplete,
+      round: this.#round,
+    }
     this.#buckets.set(start, bucket)
     if (start < this.#oldestBucket) this.#oldestBucket = start
     return bucket
@@ -332,9 +310,7 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
       list.isDirty = true
       this.#dirty.push(list)
     }
-    if (list.positions.length === 0) list.positions = [position]
-    else list.positions.push(position)
-    this.#push(list, timestamp, value, length)
+    this.#push(list, { timestamp, value, position, length })
     this.#pinnedBytes += isPinned ? length + RECORD_OVERHEAD_BYTES : list.size
     return true
   }
@@ -354,23 +330,38 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
     })
   }
 
-  #push(list: RecordList<K, V>, timestamp: number, value: V, bytes: number): void {
-    const count = list.values.length
-    if (list.order !== null) {
-      insertInOrder(list.order, list.timestamps, timestamp)
-    } else if (count > 0 && timestamp < (list.timestamps[count - 1] as number)) {
-      list.order = list.timestamps.map((_, index) => index)
-      insertInOrder(list.order, list.timestamps, timestamp)
-    }
-    if (count === 0) {
-      list.timestamps = [timestamp]
-      list.values = [value]
+  #push(
+    list: RecordList<K, V>,
+    added: {
+      readonly timestamp: number
+      readonly value: V
+      readonly position: number
+      readonly length: number
+    },
+  ): void {
+    const { records } = list.bucket
+    const { timestamp } = added
+    const record = records.add(timestamp, added.value, added.position)
+    if (list.count === 0) {
+      list.first = record
     } else {
-      list.timestamps.push(timestamp)
-      list.values.push(value)
+      records.nexts[list.last] = record
+      if (list.order !== null) {
+        insertInOrder(list.order, records.times, record)
+      } else if (timestamp < (records.times[list.last] as number)) {
+        list.order = chainOf(list)
+        list.order.pop()
+        insertInOrder(list.order, records.times, record)
+      }
+      if (list.count % CHUNK_RECORDS === 0) {
+        list.chunks ??= [list.first]
+        list.chunks.push(record)
+      }
     }
-    list.size += bytes + RECORD_OVERHEAD_BYTES
-    this.#bytes += bytes + RECORD_OVERHEAD_BYTES
+    list.last = record
+    list.count++
+    list.size += added.length + RECORD_OVERHEAD_BYTES
+    this.#bytes += added.length + RECORD_OVERHEAD_BYTES
   }
 
   #visitFrom(key: K, from: number, to: number, visit: Visit<V>): PromiseOrValue<void> {
@@ -378,7 +369,7 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
       const list = this.#find(key, start)
       const next = start + this.#options.definition.bucketMs
       if (list !== null) {
-        const pending = visitList(list, from, to, visit, 0)
+        const pending = visitList(list, { from, to, visit })
         if (pending instanceof Promise) {
           return pending.then(() => this.#visitFrom(key, Math.max(from, next), to, visit))
         }
@@ -394,7 +385,7 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
       let timestamp: number
       try {
         this.#keySerde.write(list.key, keyOutput)
-        keyOutput.writeInt64(list.bucket)
+        keyOutput.writeInt64(list.bucket.start)
         keyOutput.writeInt32(chunk)
         timestamp = this.#writeChunk(list, chunk, valueOutput)
       } catch (cause) {
@@ -407,7 +398,7 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
   #saveChunk(list: RecordList<K, V>, chunk: number, batch: ByteBatch): void {
     const { output } = batch
     output.writeInt16(this.#options.number)
-    output.writeInt64(list.bucket)
+    output.writeInt64(list.bucket.start)
     output.writeInt32(chunk)
     this.#keySerde.write(list.key, output)
     batch.endKey()
@@ -424,7 +415,7 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
     since: number,
     callback: (chunk: number) => void,
   ): void {
-    const count = chunkCount(list.values.length)
+    const count = chunkCount(list.count)
     const first = Math.floor(since / CHUNK_RECORDS)
     if (first > 0 && chunkCount(since) !== count) callback(0)
     for (let chunk = first; chunk < count; chunk++) callback(chunk)
@@ -432,23 +423,26 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
 
   /** Appends a chunk's bytes; returns the largest timestamp in it. */
   #writeChunk(list: RecordList<K, V>, chunk: number, output: ByteWriter): number {
-    if (chunk === 0) output.writeInt32(chunkCount(list.values.length))
-    const end = Math.min(list.values.length, (chunk + 1) * CHUNK_RECORDS)
+    if (chunk === 0) output.writeInt32(chunkCount(list.count))
+    const { times, positions, nexts, values } = list.bucket.records
+    const end = Math.min(list.count, (chunk + 1) * CHUNK_RECORDS)
+    let record = list.chunks === null ? list.first : (list.chunks[chunk] as number)
     let largest = -1
     for (let index = chunk * CHUNK_RECORDS; index < end; index++) {
-      const timestamp = list.timestamps[index] as number
+      const timestamp = times[record] as number
       if (timestamp > largest) largest = timestamp
       output.writeInt64(timestamp)
-      if (index >= list.unsavedFrom) {
-        const position = list.positions[index - list.unsavedFrom] as number
+      if (index >= list.saved) {
+        const position = positions[record] as number
         const length = this.#arena.bytes.readInt32BE(position)
         output.writeBytes(this.#arena.bytes, position, position + 4 + length)
-        continue
+      } else {
+        const lengthAt = output.reserve(4)
+        output.writeInt32(0)
+        this.valueSerde.write(values[record] as V, output)
+        output.bytes.writeInt32BE(output.end - lengthAt - 4, lengthAt)
       }
-      const lengthAt = output.reserve(4)
-      output.writeInt32(0)
-      this.valueSerde.write(list.values[index] as V, output)
-      output.bytes.writeInt32BE(output.end - lengthAt - 4, lengthAt)
+      record = nexts[record] as number
     }
     return largest
   }
@@ -499,7 +493,8 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
       this.#bytes -= list.size
       this.#evictions++
       this.#mayMiss = true
-      if (list.values.length > 0) bucket.isComplete = false
+      bucket.records.release(list.first)
+      if (list.count > 0) bucket.isComplete = false
     }
     if (bucket.lists.size === 0) this.#buckets.delete(bucket.start)
   }
@@ -528,13 +523,13 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
         const valueStart = at + 12
         const valueEnd = valueStart + row.readInt32BE(at + 8)
         const value = this.valueSerde.read(row, valueStart, valueEnd)
-        this.#push(list, readInt64(row, at), value, valueEnd - valueStart)
+        const length = valueEnd - valueStart
+        this.#push(list, { timestamp: readInt64(row, at), value, position: -1, length })
         at = valueEnd
       }
     })
-    list.drained = list.values.length
-    list.saved = list.values.length
-    list.unsavedFrom = list.saved
+    list.drained = list.count
+    list.saved = list.count
   }
 
   /** All chunks of each key and bucket: chunk 0 says how many there are. */
@@ -573,36 +568,6 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
 
 function chunkCount(records: number): number {
   return Math.ceil(records / CHUNK_RECORDS)
-}
-
-/** Adds the position after the last behind all of its time or earlier. */
-function insertInOrder(order: number[], timestamps: readonly number[], timestamp: number): void {
-  let at = order.length
-  while (at > 0 && (timestamps[order[at - 1] as number] as number) > timestamp) at--
-  order.splice(at, 0, timestamps.length)
-}
-
-/** Records that arrive while a visit waits are not visited by it. */
-function visitList<K, V>(
-  list: RecordList<K, V>,
-  from: number,
-  to: number,
-  visit: Visit<V>,
-  first: number,
-): PromiseOrValue<void> {
-  const { order, timestamps, values } = list
-  const count = values.length
-  for (let index = first; index < count; index++) {
-    const position = order === null ? index : (order[index] as number)
-    const timestamp = timestamps[position] as number
-    if (timestamp < from) continue
-    if (timestamp > to) return
-    const pending = visit(values[position] as V, timestamp)
-    if (pending instanceof Promise) {
-      const next = index + 1
-      return pending.then(() => visitList(list, from, to, visit, next))
-    }
-  }
 }
 
 function writeInt64At(output: ByteWriter, position: number, value: number): void {

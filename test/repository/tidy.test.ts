@@ -15,7 +15,6 @@ const COLUMNS_MAX = 110
 const LONG_FILES: Readonly<Record<string, string>> = {
   'dsl/k-stream.ts': 'all verbs on a stream, each a few lines of code under its documentation',
   'log/partition-log.ts': 'one owner of one state: append, read, roll, retention, truncate',
-  'state/join-store.ts': 'one owner of one state: add, fetch, save, evict, restore, query',
 }
 
 const sources = readSources()
