@@ -57,6 +57,7 @@ const TYPE_CYCLES: Readonly<Record<string, string>> = {
   'dsl/k-grouped-table.ts -> dsl/k-table.ts':
     'a grouped table becomes a table again, and a table groups',
   'dsl/k-table.ts -> dsl/k-stream.ts': 'a table becomes a stream, and a stream a table',
+  'dsl/stream-steps.ts -> dsl/k-stream.ts': 'a step of a stream gives a stream',
   'log/log-home.ts -> log/segment.ts': 'a log is made of segments, and a segment knows its log',
   'runtime/application-topics.ts -> runtime/task.ts': 'topics decide which tasks there are',
 }

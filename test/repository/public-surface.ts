@@ -91,7 +91,7 @@ function callsOf(exported: ts.Symbol, checker: ts.TypeChecker): [string, ts.Decl
   if (!compiler.isClassDeclaration(first)) return []
   const asked = askedOf(first, checker)
   const methods = new Map<string, ts.Declaration[]>()
-  for (const member of first.members) {
+  for (const member of membersOf(first, checker)) {
     if (!compiler.isMethodDeclaration(member) && !compiler.isGetAccessor(member)) continue
     if (!compiler.isIdentifier(member.name) || isHidden(member)) continue
     if (asked.has(member.name.text)) continue
@@ -99,6 +99,23 @@ function callsOf(exported: ts.Symbol, checker: ts.TypeChecker): [string, ts.Decl
     methods.set(name, [...(methods.get(name) ?? []), member])
   }
   return [...methods]
+}
+
+/** The members of a class, and of the one it extends. */
+function membersOf(declaration: ts.ClassDeclaration, checker: ts.TypeChecker): ts.ClassElement[] {
+  const clause = declaration.heritageClauses?.find(
+    ({ token }) => token === compiler.SyntaxKind.ExtendsKeyword,
+  )
+  const extended = clause?.types[0]
+  const parent =
+    extended === undefined
+      ? undefined
+      : checker.getTypeAtLocation(extended).symbol.declarations?.[0]
+  const isOurs =
+    parent !== undefined &&
+    compiler.isClassDeclaration(parent) &&
+    parent.getSourceFile().fileName.startsWith(sourceRoot)
+  return [...declaration.members, ...(isOurs ? membersOf(parent, checker) : [])]
 }
 
 /** Names of the members that the interfaces of a class ask for. */
