@@ -20,7 +20,8 @@ import type { FetchedOffset, OffsetSpec, TopicPartition } from '../client/client
 import { sleep } from '../clock.ts'
 import { StreamsError } from '../errors.ts'
 import { NO_HEADERS } from '../record/record.ts'
-import { TaskState } from '../state/task-state.ts'
+import { StoreMemory } from '../state/store-memory.ts'
+import { TaskState, type TaskStateOptions } from '../state/task-state.ts'
 import type { SourceNode, Topology } from '../topology/topology.ts'
 import { AlignedTime } from './aligned-time.ts'
 import { type ApplicationTopics, planTopics } from './application-topics.ts'
@@ -96,6 +97,7 @@ async function openTasks(
   assertCompatible(check.comparison, applicationId)
   await topics.createMissing(log)
   // 2. state
+  const memory = new StoreMemory(options.storeBytes)
   const states: TaskState[] = []
   const closeStates = async () => {
     await Promise.all(states.map((state) => state.close()))
@@ -110,7 +112,8 @@ async function openTasks(
   try {
     for (const [index, description] of topics.tasks.entries()) {
       const timeLimit = times[index] ?? null
-      states.push(await openState(description, { topics, topology }, { ...options, timeLimit }))
+      const surroundings = { ...options, memory, timeLimit, databases: topics.tasks.length }
+      states.push(await openState(description, surroundings))
     }
     // 3. producer
     const identity = await log.transactions.init(transactionalId, transactionTimeoutMs)
@@ -122,7 +125,8 @@ async function openTasks(
     // 4. offsets
     const starts = await startingPoints(topics, options)
     // 5. globals
-    globals = await openGlobals(topology, options, { topics, output, metrics, handlers })
+    const around = { topics, output, metrics, handlers }
+    globals = await openGlobals(topology, { ...options, memory }, around)
     // 6. restore
     for (const [index, description] of topics.tasks.entries()) {
       const state = states[index] as TaskState
@@ -176,30 +180,22 @@ async function openTasks(
   return { tasks, globals, thread, abort, close }
 }
 
-/** The share of the store memory of one store, global or of a task. */
-function budgetOf(topics: ApplicationTopics, topology: Topology, storeBytes: number): number {
-  const ofTasks = topics.tasks.reduce((sum, { subTopology }) => sum + subTopology.stores.length, 0)
-  return Math.floor(storeBytes / Math.max(1, ofTasks + topology.globals.length))
-}
-
 async function openGlobals(
   topology: Topology,
-  options: CheckedOptions,
+  options: Omit<GlobalStoresOptions, 'globals' | 'task'>,
   task: GlobalStoresOptions['task'],
 ): Promise<GlobalStores | null> {
   const { globals } = topology
   if (globals.length === 0) return null
-  const budgetBytes = budgetOf(task.topics, topology, options.storeBytes)
-  return GlobalStores.open({ ...options, globals, budgetBytes, task })
+  return GlobalStores.open({ ...options, globals, task })
 }
 
 function openState(
   description: TaskDescription,
-  { topics, topology }: { readonly topics: ApplicationTopics; readonly topology: Topology },
-  options: CheckedOptions & { readonly timeLimit: AlignedTime | null },
+  options: CheckedOptions & Required<Pick<TaskStateOptions, 'memory' | 'databases' | 'timeLimit'>>,
 ): Promise<TaskState> {
-  const { timeLimit } = options
-  const { applicationId, storeBytes, storage, stateDirectory, fileSystem } = options
+  const { memory, databases, timeLimit } = options
+  const { applicationId, storage, stateDirectory, fileSystem } = options
   return TaskState.open({
     directory: join(stateDirectory, applicationId, description.id),
     fileSystem,
@@ -207,8 +203,8 @@ function openState(
       ...store,
       storage: storage ?? store.storage,
     })),
-    budgetBytes: budgetOf(topics, topology, storeBytes),
-    databases: topics.tasks.length,
+    memory,
+    databases,
     timeLimit,
   })
 }

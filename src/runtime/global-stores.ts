@@ -17,6 +17,7 @@ import { join } from 'node:path'
 import type { Fetcher, FetchItem, TopicPartition } from '../client/client.ts'
 import { StreamsError } from '../errors.ts'
 import type { StateStore } from '../state/store.ts'
+import type { StoreMemory } from '../state/store-memory.ts'
 import { TaskState } from '../state/task-state.ts'
 import type { DropReason } from '../topology/processor.ts'
 import type { GlobalStoreNode, SubTopology } from '../topology/topology.ts'
@@ -33,8 +34,8 @@ const GLOBAL_TASK = 'global'
 
 export interface GlobalStoresOptions extends CheckedOptions {
   readonly globals: readonly GlobalStoreNode[]
-  /** Memory for the buffered rows of each store. */
-  readonly budgetBytes: number
+  /** Memory for the buffered rows of the stores. */
+  readonly memory: StoreMemory
   readonly task: Pick<TaskOptions, 'topics' | 'output' | 'metrics' | 'handlers'>
 }
 
@@ -179,12 +180,12 @@ export class GlobalStores {
 }
 
 async function openEmpty(options: GlobalStoresOptions): Promise<TaskState> {
-  const { globals, storage, stateDirectory, applicationId, fileSystem, budgetBytes } = options
+  const { globals, storage, stateDirectory, applicationId, fileSystem, memory } = options
   const stateOptions = {
     directory: join(stateDirectory, applicationId, GLOBAL_TASK),
     fileSystem,
     definitions: globals.map(({ store }) => ({ ...store, storage: storage ?? store.storage })),
-    budgetBytes,
+    memory,
   }
   const before = await TaskState.open(stateOptions)
   await before.destroy()

@@ -237,8 +237,9 @@ class EncodedKeyValueStore<K, V> implements EncodedStore<K, V> {
   evict(): void {
     const table = this.#table
     const round = this.#round++
-    if (table.usedBytes <= this.#options.budgetBytes) return
-    const target = this.#options.budgetBytes * EVICT_TO_SHARE
+    const limit = this.#options.memory.limitOf(table.usedBytes)
+    if (table.usedBytes <= limit) return
+    const target = limit * EVICT_TO_SHARE
     // Rows used since the last eviction stay if the others suffice.
     for (const spared of [round, 0]) {
       for (const row of table.rows()) {

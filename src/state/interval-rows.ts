@@ -59,12 +59,12 @@ export interface IntervalParts<K, V> {
 export async function openIntervals<K, V>(
   options: StoreOptions<IntervalDefinition>,
 ): Promise<IntervalParts<K, V>> {
-  const { definition, number, bytes, budgetBytes, timeLimit } = options
+  const { definition, number, bytes, memory, timeLimit } = options
   const { retentionMs, bucketMs, storage, changelog, name, keySerde } = definition
   const lists = await openWindowStore<K, IntervalList<K, V>>({
     number,
     bytes,
-    budgetBytes,
+    memory,
     ...(timeLimit === undefined ? {} : { timeLimit }),
     definition: {
       kind: 'window',

@@ -199,8 +199,9 @@ class BufferedJoinStore<K, V> implements JoinStore<K, V> {
 
   evict(): void {
     const round = this.#round++
-    if (this.#bytes <= this.#options.budgetBytes) return
-    const target = this.#options.budgetBytes * EVICT_TO_SHARE
+    const limit = this.#options.memory.limitOf(this.#bytes)
+    if (this.#bytes <= limit) return
+    const target = limit * EVICT_TO_SHARE
     const buckets = [...this.#buckets.values()].sort((a, b) => a.round - b.round)
     for (const rests of [true, false]) {
       for (const bucket of buckets) {

@@ -167,9 +167,10 @@ class BufferedKeyValueStore<K, V> implements KeyValueStore<K, V> {
   evict(): void {
     const buffer = this.#buffer
     const round = buffer.round++
-    if (buffer.bytes <= this.#options.budgetBytes) return
+    const limit = this.#options.memory.limitOf(buffer.bytes)
+    if (buffer.bytes <= limit) return
     this.#lastEntry = null
-    const target = this.#options.budgetBytes * EVICT_TO_SHARE
+    const target = limit * EVICT_TO_SHARE
     // Rows used since the last eviction stay if the others suffice.
     for (const spared of [round, -1]) {
       for (const [tableKey, entry] of this.#table) {

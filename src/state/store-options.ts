@@ -5,14 +5,15 @@
 import type { ByteStore } from './byte-store.ts'
 import { prefixEnd } from './byte-store.ts'
 import type { StoreDefinition } from './store.ts'
+import type { StoreMemory } from './store-memory.ts'
 
 export interface StoreOptions<D extends StoreDefinition> {
   readonly definition: D
   /** The store's number, 1 to 32767: the first two bytes of its keys. */
   readonly number: number
   readonly bytes: ByteStore
-  /** Memory for buffered rows; rows that are not saved yet may exceed it. */
-  readonly budgetBytes: number
+  /** Bounds the buffered rows; those that are not saved yet may exceed it. */
+  readonly memory: Pick<StoreMemory, 'limitOf'>
   /** How far the store's time may move by what is put. Default: as far as that goes. */
   readonly timeLimit?: TimeLimit | null
 }

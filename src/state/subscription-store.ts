@@ -189,9 +189,9 @@ class TreeSubscriptionStore<F> implements SubscriptionStore<F> {
   }
 
   evict(): void {
-    const { budgetBytes } = this.#options
-    const isOver = this.#trees.table.usedBytes > budgetBytes
-    const bytesMax = isOver ? budgetBytes * EVICT_TO_SHARE : budgetBytes
+    const { usedBytes } = this.#trees.table
+    const limit = this.#options.memory.limitOf(this.bufferedBytes())
+    const bytesMax = usedBytes > limit ? limit * EVICT_TO_SHARE : limit
     if (this.#trees.evict(bytesMax) > 0) this.#evictions++
   }
 

@@ -29,6 +29,7 @@ import { openSessionStore } from './session-store.ts'
 import { openSlidingStore } from './sliding-store.ts'
 import type { StateStore, StorageKind, StoreDefinition, VersionedStoreDefinition } from './store.ts'
 import { factsOf, INCOMPATIBLE_REMEDY, incompatibility, type StoreFacts } from './store-facts.ts'
+import type { StoreMemory } from './store-memory.ts'
 import type { TimeLimit } from './store-options.ts'
 import { openSubscriptionStore } from './subscription-store.ts'
 import { openSuppressStore } from './suppress-store.ts'
@@ -42,8 +43,8 @@ export interface TaskStateOptions {
   /** The task's own folder; made when a store needs it. */
   readonly directory: string
   readonly fileSystem: Pick<FileSystem, 'makeDirectory' | 'removeDirectory'>
-  /** Memory for the buffered rows of each store. */
-  readonly budgetBytes: number
+  /** Memory for the buffered rows of the stores. */
+  readonly memory: StoreMemory
   /** How many tasks' databases share this process's write buffers. Default 1. */
   readonly databases?: number
   /** In aligned time: what keeps the time of stores back. Default: nothing does. */
@@ -70,13 +71,18 @@ export class TaskState {
   /** The task's folder. */
   readonly location: string
   readonly #databases: ReadonlyMap<StorageKind, ByteStore>
+  readonly #memory: StoreMemory
   readonly #stores = new Map<string, OpenStore>()
   readonly #offsets = new Map<string, number>()
   /** Saves whose write is in flight. */
   #saving = 0
 
-  private constructor(location: string, databases: ReadonlyMap<StorageKind, ByteStore>) {
-    this.location = location
+  private constructor(
+    { directory, memory }: TaskStateOptions,
+    databases: ReadonlyMap<StorageKind, ByteStore>,
+  ) {
+    this.location = directory
+    this.#memory = memory
     this.#databases = databases
   }
 
@@ -88,7 +94,7 @@ export class TaskState {
    */
   static async open(options: TaskStateOptions): Promise<TaskState> {
     const databases = new Map<StorageKind, ByteStore>()
-    const state = new TaskState(options.directory, databases)
+    const state = new TaskState(options, databases)
     try {
       for (const definition of options.definitions) {
         const { storage } = definition
@@ -128,7 +134,7 @@ export class TaskState {
 
   /**
    * Writes what the stores drained, and the changelog offsets it corresponds to, in one batch; then
-   * lets go of what exceeds the stores' budgets. Call it after the log committed the drained
+   * lets go of what exceeds the stores' memory. Call it after the log committed the drained
    * records, with nothing put in between. After an error the task must be closed: its stores hold
    * rows as saved that are not.
    *
@@ -156,7 +162,7 @@ export class TaskState {
   }
 
   /**
-   * Lets go of clean rows beyond the stores' budgets. `save` does it; call it between batches when
+   * Lets go of clean rows beyond the stores' memory. `save` does it; call it between batches when
    * reads fill the buffers faster than that. While a save is under way it does nothing: the byte
    * store would still answer with the rows before.
    */
@@ -166,14 +172,21 @@ export class TaskState {
   }
 
   async close(): Promise<void> {
-    for (const { store } of this.#stores.values()) store.close()
+    this.#closeStores()
     await Promise.all([...this.#databases.values()].map((bytes) => bytes.close()))
   }
 
   /** Closes and deletes everything; a later open restores from the start of the changelogs. */
   async destroy(): Promise<void> {
-    for (const { store } of this.#stores.values()) store.close()
+    this.#closeStores()
     await Promise.all([...this.#databases.values()].map((bytes) => bytes.destroy()))
+  }
+
+  #closeStores(): void {
+    for (const { store } of this.#stores.values()) {
+      this.#memory.remove(store)
+      store.close()
+    }
   }
 
   #open(name: string): OpenStore {
@@ -197,12 +210,13 @@ export class TaskState {
       if (known === undefined) writeEntry(definition.name, entry, batch)
       assertCompatible(definition, entry, bytes.location)
       catalogue.set(definition.name, entry)
-      const { budgetBytes, timeLimit = null } = options
-      const place = { number: entry.number, bytes, budgetBytes, timeLimit }
+      const { memory, timeLimit = null } = options
+      const place = { number: entry.number, bytes, memory, timeLimit }
       const historyNumber =
         definition.kind === 'versioned' ? numberOfHistory(definition, catalogue, batch) : 0
       const store = await openStore(definition, { ...place, historyNumber })
       this.#stores.set(definition.name, { definition, bytes, store })
+      memory.add(store)
     }
     await bytes.write(batch)
   }

@@ -118,13 +118,14 @@ class BufferedTimeOrderedStore<K, V> implements TimeOrderedStore<K, V> {
   }
 
   async open(): Promise<void> {
-    const { bytes, number, budgetBytes } = this.#options
+    const { bytes, number, memory } = this.#options
+    const limit = memory.limitOf(0)
     for await (const chunk of bytes.scan({ from: storePrefix(number), to: storeEnd(number) })) {
       for (const { key, value } of chunk) {
         if (this.#takeNotes(key, 2, value)) continue
         const time = readInt64(key, 2)
         this.#addTime(time)
-        if (this.#bytes > budgetBytes) this.#resting.add(time)
+        if (this.#bytes > limit) this.#resting.add(time)
         // What follows of a time that rests is read with the rest of it.
         if (!this.#resting.has(time)) this.#insertStored(time, key, value)
       }
@@ -226,11 +227,11 @@ class BufferedTimeOrderedStore<K, V> implements TimeOrderedStore<K, V> {
   }
 
   evict(): void {
-    const { budgetBytes } = this.#options
-    if (this.#bytes <= budgetBytes) return
+    const limit = this.#options.memory.limitOf(this.#bytes)
+    if (this.#bytes <= limit) return
     // What leaves last rests first.
     for (let index = this.#times.length - 1; index >= 0; index--) {
-      if (this.#bytes <= budgetBytes * EVICT_TO_SHARE) return
+      if (this.#bytes <= limit * EVICT_TO_SHARE) return
       const time = this.#times[index] as number
       const entries = this.#entries.get(time)
       if (entries === undefined) continue

@@ -71,12 +71,13 @@ export async function openVersionedStore<K, V>(
   const { definition, number, historyNumber, bytes } = options
   const { historyMs, ...basics } = definition
   const segmentMs = segmentMsOf(historyMs)
-  const budgetBytes = options.budgetBytes / 2
+  // Both halves may have half of it.
+  const memory = { limitOf: (used: number) => options.memory.limitOf(2 * used) / 2 }
   const latest = await openKeyValueStore<K, V>({
     definition: { ...basics, kind: 'key-value', keepsBefore: false },
     number,
     bytes,
-    budgetBytes,
+    memory,
   })
   const history = await openWindowStore<K, Version<V>[]>({
     definition: {
@@ -89,7 +90,7 @@ export async function openVersionedStore<K, V>(
     },
     number: historyNumber,
     bytes,
-    budgetBytes,
+    memory,
   })
   const times = await StoredTimes.open(bytes, number)
   return new SegmentedVersionedStore<K, V>(definition, { latest, history, times })

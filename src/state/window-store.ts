@@ -270,9 +270,10 @@ class BufferedWindowStore<K, V> implements WindowStore<K, V> {
   evict(): void {
     const buffer = this.#buffer
     const round = buffer.round++
-    if (buffer.bytes <= this.#options.budgetBytes) return
+    const limit = this.#options.memory.limitOf(buffer.bytes)
+    if (buffer.bytes <= limit) return
     this.#forget()
-    const target = this.#options.budgetBytes * EVICT_TO_SHARE
+    const target = limit * EVICT_TO_SHARE
     // Whole windows that rest first, then rows that rest, then any clean row.
     for (const bucket of [...this.#buckets.values()].sort((a, b) => a.round - b.round)) {
       if (buffer.bytes <= target) return

@@ -14,6 +14,7 @@ import type {
   StoreDefinition,
   WindowStore,
 } from '../../src/state/store.ts'
+import { StoreMemory } from '../../src/state/store-memory.ts'
 import { TaskState } from '../../src/state/task-state.ts'
 import { randomOf, SEED } from '../record/random.ts'
 import { type TemporaryFolder, temporaryFolder } from '../state/temporary-folder.ts'
@@ -69,7 +70,7 @@ class Task {
       definitions: stores,
       directory: this.folder.path,
       fileSystem: new NodeFileSystem(),
-      budgetBytes: this.budgetBytes,
+      memory: new StoreMemory(this.budgetBytes),
     })
     for (const { name } of stores) await this.#restore(name)
   }

@@ -13,6 +13,7 @@ import type {
   StorageKind,
   StoreDefinition,
 } from '../../src/state/store.ts'
+import { StoreMemory } from '../../src/state/store-memory.ts'
 import { TaskState } from '../../src/state/task-state.ts'
 import { randomOf, SEED } from '../record/random.ts'
 import { type TemporaryFolder, temporaryFolder } from './temporary-folder.ts'
@@ -55,7 +56,7 @@ class Store {
       definitions: [this.#definition],
       directory: this.#folder.path,
       fileSystem: new NodeFileSystem(),
-      budgetBytes: this.#budgetBytes,
+      memory: new StoreMemory(this.#budgetBytes),
     })
     const { name } = this.#definition
     const writer = this.#state.restore(name)

@@ -5,6 +5,7 @@ import type { Serde } from '../../src/record/serde.ts'
 import { bytes, int64, json, text } from '../../src/record/serdes.ts'
 import { rangeOf } from '../../src/state/byte-store.ts'
 import type { KeyValueStore, KeyValueStoreDefinition, StorageKind } from '../../src/state/store.ts'
+import { StoreMemory } from '../../src/state/store-memory.ts'
 import { TaskState } from '../../src/state/task-state.ts'
 import { type TemporaryFolder, temporaryFolder } from './temporary-folder.ts'
 
@@ -36,7 +37,7 @@ describe.each<StorageKind>(['memory', 'rocksdb'])('a store of three rows, in %s'
       definitions,
       directory: folder.path,
       fileSystem,
-      budgetBytes: 1e6,
+      memory: new StoreMemory(1e6),
     })
     store = state.store('three')
     saved = state.changelogOffset('three') ?? 0
@@ -204,7 +205,7 @@ describe('changes of a bounded store', () => {
       ],
       directory: 'unused',
       fileSystem,
-      budgetBytes: 1e6,
+      memory: new StoreMemory(1e6),
     })
     return state.store<KeyValueStore<Buffer, unknown>>('two')
   }

@@ -37,7 +37,7 @@ class Opened {
       },
       number: 1,
       bytes: this.bytes,
-      budgetBytes: this.budgetBytes,
+      memory: { limitOf: () => this.budgetBytes },
     })
     const { store, bytes } = this
     const writer = new RestoreWriter({

@@ -11,6 +11,7 @@ import type {
   SuppressStore,
   SuppressStoreDefinition,
 } from '../../src/state/store.ts'
+import { StoreMemory } from '../../src/state/store-memory.ts'
 import { TaskState } from '../../src/state/task-state.ts'
 import { randomOf, SEED } from '../record/random.ts'
 import { type TemporaryFolder, temporaryFolder } from './temporary-folder.ts'
@@ -44,7 +45,7 @@ describe.each(['memory', 'rocksdb'] as const)('over %s', (storage) => {
       definitions: [definition(storage)],
       directory: folder.path,
       fileSystem: new NodeFileSystem(),
-      budgetBytes: 1e6,
+      memory: new StoreMemory(1e6),
     })
     store = state.store('held')
     const writer = state.restore('held')

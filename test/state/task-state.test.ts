@@ -5,6 +5,7 @@ import { int64, json, text } from '../../src/record/serdes.ts'
 import { rangeOf } from '../../src/state/byte-store.ts'
 import { openRocksDB } from '../../src/state/rocksdb.ts'
 import type { StoreDefinition } from '../../src/state/store.ts'
+import { StoreMemory } from '../../src/state/store-memory.ts'
 import { TaskState } from '../../src/state/task-state.ts'
 import { type TemporaryFolder, temporaryFolder } from './temporary-folder.ts'
 
@@ -28,7 +29,12 @@ describe("a task's state", () => {
   afterEach(() => folder.remove())
 
   const open = (...definitions: StoreDefinition[]): Promise<TaskState> =>
-    TaskState.open({ definitions, directory: folder.path, fileSystem, budgetBytes: 1e6 })
+    TaskState.open({
+      definitions,
+      directory: folder.path,
+      fileSystem,
+      memory: new StoreMemory(1e6),
+    })
 
   it('says what a store was and what it is now declared as, and stays closed', async () => {
     await (await open(counts)).close()
