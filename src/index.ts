@@ -214,6 +214,7 @@ export type {
   ProcessorContext,
   PunctuationType,
   Punctuator,
+  RecordContext,
   RecordMetadata,
   Resume,
 } from './topology/processor.ts'

@@ -2,10 +2,11 @@
  * The branches of a split: predicates by name, and what their type guards say of the values.
  */
 import { checkName, show } from '../topology/names.ts'
+import type { RecordContext } from '../topology/processor.ts'
 import { checkFunction } from './arguments.ts'
 
 /** Decides whether a record belongs to a branch; a type guard narrows the values of the branch. */
-export type BranchPredicate<K, V> = (key: K, value: V) => boolean
+export type BranchPredicate<K, V> = (key: K, value: V, context: RecordContext) => boolean
 
 type Guard<V, B extends V> = (key: never, value: V) => value is B
 
@@ -17,7 +18,7 @@ export function readBranches<K, V>(
   branches: object,
   rest: string | undefined,
   call: string,
-): { branch: string; predicate: (key: K, value: V) => boolean }[] {
+): { branch: string; predicate: BranchPredicate<K, V> }[] {
   if (typeof branches !== 'object' || branches === null || Object.keys(branches).length === 0) {
     throw new TypeError(
       `branches of ${call} is ${show(branches)}; pass predicates by name: { failed: (key, value) => ... }`,

@@ -12,6 +12,7 @@
 import * as operators from '../operators/transform.ts'
 import type { StreamRecord } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
+import type { RecordContext } from '../topology/processor.ts'
 import type { Partitioner, SinkNode } from '../topology/topology.ts'
 import { checkFunction, checkOptions, checkTopic } from './arguments.ts'
 import { type BranchPredicate, type BranchValue, readBranches } from './branches.ts'
@@ -211,7 +212,7 @@ export class KStream<K, V, Has extends StreamTraits = never> extends StreamSteps
    * Writes the stream to a topic; it ends here. A topic that does not exist is created, with as many
    * partitions as the tasks that write it; one that a function chooses has to exist.
    *
-   * @param topic - its name, or a function that chooses it for each record
+   * @param topic - its name, or a function that chooses it for each record, and is given its context too
    * @param options - `key` and `value` (required where no serde is known), `partitioner`, `name`
    * @see org.apache.kafka.streams.kstream.Produced
    * @example
@@ -221,7 +222,7 @@ export class KStream<K, V, Has extends StreamTraits = never> extends StreamSteps
    * ```
    */
   to(
-    topic: string | ((record: StreamRecord<K, V>) => string),
+    topic: string | ((record: StreamRecord<K, V>, context: RecordContext) => string),
     ...[options]: OptionsArgument<SinkOptions<K, V> & KeyOption<K, Has> & ValueOption<V, Has>>
   ): void {
     const call =
@@ -307,15 +308,15 @@ export class KStream<K, V, Has extends StreamTraits = never> extends StreamSteps
    * ```
    */
   groupBy<KOut extends string | null>(
-    selector: (key: K, value: V) => KOut,
+    selector: (key: K, value: V, context: RecordContext) => KOut,
     ...options: OptionsArgument<GroupOptions & OptionalKey<KOut> & ValueOption<V, Has>>
   ): KGroupedStream<Present<KOut>, V, 'key' | 'value'>
   groupBy<KOut>(
-    selector: (key: K, value: V) => KOut,
+    selector: (key: K, value: V, context: RecordContext) => KOut,
     options: GroupOptions & RequiredKey<KOut> & ValueOption<V, Has>,
   ): KGroupedStream<Present<KOut>, V, 'key' | 'value'>
   groupBy<KOut>(
-    selector: (key: K, value: V) => KOut,
+    selector: (key: K, value: V, context: RecordContext) => KOut,
     options?: GroupOptions & SerdeOptions<KOut, V>,
   ): KGroupedStream<Present<KOut>, V, 'key' | 'value'> {
     const call = this.#call('groupBy')

@@ -7,11 +7,13 @@
  * Invariants:
  * - A verb changes no stream: it adds one node to the program and gives a new stream.
  * - Functions of a value only take the value first, `(value, key)`; all others take `(key, value)`.
+ * - Each is given the record's time, headers and place as its last argument, a `RecordContext`.
  */
 import * as waiting from '../operators/async.ts'
 import type { AsyncAttempt } from '../operators/async-call.ts'
 import * as operators from '../operators/transform.ts'
 import type { PromiseOrValue } from '../record/record.ts'
+import type { RecordContext } from '../topology/processor.ts'
 import { checkFunction, checkOptions } from './arguments.ts'
 import { type AsyncOptions, type AsyncVerb, addAsync } from './async-step.ts'
 import { extend, type Place } from './graph.ts'
@@ -45,11 +47,17 @@ export class StreamSteps<K, V, Has extends StreamTraits = never> {
    * ```
    */
   filter<Narrow extends V>(
-    predicate: (key: K, value: V) => value is Narrow,
+    predicate: (key: K, value: V, context: RecordContext) => value is Narrow,
     options?: NameOptions,
   ): KStream<K, Narrow, Has>
-  filter(predicate: (key: K, value: V) => boolean, options?: NameOptions): KStream<K, V, Has>
-  filter(predicate: (key: K, value: V) => boolean, options?: NameOptions): KStream<K, V, Has> {
+  filter(
+    predicate: (key: K, value: V, context: RecordContext) => boolean,
+    options?: NameOptions,
+  ): KStream<K, V, Has>
+  filter(
+    predicate: (key: K, value: V, context: RecordContext) => boolean,
+    options?: NameOptions,
+  ): KStream<K, V, Has> {
     return this.#step('filter', options, {
       argument: 'predicate',
       given: predicate,
@@ -68,7 +76,10 @@ export class StreamSteps<K, V, Has extends StreamTraits = never> {
    * hits.filterNot((_key, hit) => hit.agent.includes('bot'))
    * ```
    */
-  filterNot(predicate: (key: K, value: V) => boolean, options?: NameOptions): KStream<K, V, Has> {
+  filterNot(
+    predicate: (key: K, value: V, context: RecordContext) => boolean,
+    options?: NameOptions,
+  ): KStream<K, V, Has> {
     return this.#step('filterNot', options, {
       argument: 'predicate',
       given: predicate,
@@ -90,7 +101,7 @@ export class StreamSteps<K, V, Has extends StreamTraits = never> {
    * ```
    */
   map<KOut, VOut>(
-    mapper: (key: K, value: V) => readonly [KOut, VOut],
+    mapper: (key: K, value: V, context: RecordContext) => readonly [KOut, VOut],
     options?: NameOptions,
   ): KStream<KOut, VOut> {
     return this.#step('map', options, {
@@ -106,14 +117,21 @@ export class StreamSteps<K, V, Has extends StreamTraits = never> {
   /**
    * Makes a new value of each; the key stays, and with it the partition.
    *
-   * @param mapper - takes the value, which may be null where the type says so, then the key
+   * @param mapper - takes the value, which may be null where the type says so, then the key and, as
+   * every function of a verb, the record's context: its time, its headers, where it was read
    * @example
    * ```ts
    * lines.mapValues((line) => line.length)
+   * lines.mapValues((line, key, { timestamp, headers, metadata }) => ({
+   *   line,
+   *   at: timestamp,
+   *   from: `${metadata?.topic}-${metadata?.partition}@${metadata?.offset}`,
+   *   trace: headers.find((header) => header.key === 'trace')?.value,
+   * }))
    * ```
    */
   mapValues<VOut>(
-    mapper: (value: V, key: K) => VOut,
+    mapper: (value: V, key: K, context: RecordContext) => VOut,
     options?: NameOptions,
   ): KStream<K, VOut, Exclude<Has, 'value'>> {
     return this.#step('mapValues', options, {
@@ -137,7 +155,7 @@ export class StreamSteps<K, V, Has extends StreamTraits = never> {
    * ```
    */
   flatMap<KOut, VOut>(
-    mapper: (key: K, value: V) => Iterable<readonly [KOut, VOut]>,
+    mapper: (key: K, value: V, context: RecordContext) => Iterable<readonly [KOut, VOut]>,
     options?: NameOptions,
   ): KStream<KOut, VOut> {
     return this.#step('flatMap', options, {
@@ -160,7 +178,7 @@ export class StreamSteps<K, V, Has extends StreamTraits = never> {
    * ```
    */
   flatMapValues<VOut>(
-    mapper: (value: V, key: K) => Iterable<VOut>,
+    mapper: (value: V, key: K, context: RecordContext) => Iterable<VOut>,
     options?: NameOptions,
   ): KStream<K, VOut, Exclude<Has, 'value'>> {
     return this.#step('flatMapValues', options, {
@@ -182,7 +200,7 @@ export class StreamSteps<K, V, Has extends StreamTraits = never> {
    * ```
    */
   selectKey<KOut>(
-    selector: (key: K, value: V) => KOut,
+    selector: (key: K, value: V, context: RecordContext) => KOut,
     options?: NameOptions,
   ): KStream<KOut, V, Extract<Has, 'value'>> {
     return this.#step('selectKey', options, {
@@ -204,7 +222,10 @@ export class StreamSteps<K, V, Has extends StreamTraits = never> {
    * hits.peek((key, hit) => console.log(key, hit.path))
    * ```
    */
-  peek(action: (key: K, value: V) => void, options?: NameOptions): KStream<K, V, Has> {
+  peek(
+    action: (key: K, value: V, context: RecordContext) => void,
+    options?: NameOptions,
+  ): KStream<K, V, Has> {
     return this.#step('peek', options, {
       argument: 'action',
       given: action,
@@ -224,7 +245,7 @@ export class StreamSteps<K, V, Has extends StreamTraits = never> {
    * alerts.foreach((_key, alert) => console.warn(alert.text))
    * ```
    */
-  foreach(action: (key: K, value: V) => void, options?: NameOptions): void {
+  foreach(action: (key: K, value: V, context: RecordContext) => void, options?: NameOptions): void {
     this.#step('foreach', options, {
       argument: 'action',
       given: action,

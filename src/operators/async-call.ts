@@ -11,16 +11,12 @@
 import { AssertionError } from 'node:assert'
 import type { Clock } from '../clock.ts'
 import type { PromiseOrValue, RecordHeaders, StreamRecord } from '../record/record.ts'
-import type { RecordMetadata } from '../topology/processor.ts'
+import type { RecordContext, RecordMetadata } from '../topology/processor.ts'
 
 /** What an asynchronous function is told besides the record's key and value. */
-export interface AsyncAttempt {
+export interface AsyncAttempt extends RecordContext {
   /** 1 for the first, 2 for the first retry. */
   readonly attempt: number
-  readonly timestamp: number
-  readonly headers: RecordHeaders
-  /** Where the record was read; null for what a punctuation or a commit sent on. */
-  readonly metadata: RecordMetadata | null
   /** Aborted when the attempt has run out of time, or the task is closed: hand it to `fetch`. */
   readonly signal: AbortSignal
 }

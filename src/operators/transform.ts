@@ -7,14 +7,17 @@
  * Invariants:
  * - What leaves has the timestamp and the headers of what came in.
  * - Outputs leave in the order the step made them, each handled to the end before the next.
+ * - A user's function is given the record's context last: see `RecordView`.
  */
 import type { PromiseOrValue, StreamRecord } from '../record/record.ts'
 import { inOrder } from '../record/when.ts'
-import type { Processor, ProcessorContext } from '../topology/processor.ts'
+import type { Processor, ProcessorContext, RecordContext } from '../topology/processor.ts'
+import { RecordView } from '../topology/record-view.ts'
 
 type Step<KIn, VIn, KOut, VOut> = (
   record: StreamRecord<KIn, VIn>,
   context: ProcessorContext<KOut, VOut>,
+  seen: RecordContext,
 ) => PromiseOrValue<void>
 
 /** A new processor for each task, as a topology node wants it. */
@@ -27,13 +30,15 @@ export function transform<KIn, VIn, KOut, VOut>(
 ): CreateProcessor<KIn, VIn, KOut, VOut> {
   return () => {
     let context: ProcessorContext<KOut, VOut>
+    const seen = new RecordView(() => context.metadata())
     return {
       passesOn,
       init(processorContext) {
         context = processorContext
       },
       process(record) {
-        return step(record, context)
+        seen.record = record
+        return step(record, context, seen)
       },
     }
   }
@@ -45,88 +50,92 @@ export function passThrough<K, V>(): CreateProcessor<K, V, K, V> {
 }
 
 export function filter<K, V>(
-  predicate: (key: K, value: V) => boolean,
+  predicate: (key: K, value: V, seen: RecordContext) => boolean,
 ): CreateProcessor<K, V, K, V> {
-  return transform((record, context) =>
-    predicate(record.key, record.value) ? context.forward(record) : undefined,
+  return transform((record, context, seen) =>
+    predicate(record.key, record.value, seen) ? context.forward(record) : undefined,
   )
 }
 
 export function filterNot<K, V>(
-  predicate: (key: K, value: V) => boolean,
+  predicate: (key: K, value: V, seen: RecordContext) => boolean,
 ): CreateProcessor<K, V, K, V> {
-  return transform((record, context) =>
-    predicate(record.key, record.value) ? undefined : context.forward(record),
+  return transform((record, context, seen) =>
+    predicate(record.key, record.value, seen) ? undefined : context.forward(record),
   )
 }
 
 export function map<K, V, KOut, VOut>(
-  mapper: (key: K, value: V) => readonly [KOut, VOut],
+  mapper: (key: K, value: V, seen: RecordContext) => readonly [KOut, VOut],
 ): CreateProcessor<K, V, KOut, VOut> {
-  return transform(({ key, value, timestamp, headers }, context) => {
-    const mapped = mapper(key, value)
+  return transform(({ key, value, timestamp, headers }, context, seen) => {
+    const mapped = mapper(key, value, seen)
     return context.forward({ key: mapped[0], value: mapped[1], timestamp, headers })
   })
 }
 
 export function mapValues<K, V, VOut>(
-  mapper: (value: V, key: K) => VOut,
+  mapper: (value: V, key: K, seen: RecordContext) => VOut,
 ): CreateProcessor<K, V, K, VOut> {
-  return transform(({ key, value, timestamp, headers }, context) =>
-    context.forward({ key, value: mapper(value, key), timestamp, headers }),
+  return transform(({ key, value, timestamp, headers }, context, seen) =>
+    context.forward({ key, value: mapper(value, key, seen), timestamp, headers }),
   )
 }
 
 export function flatMap<K, V, KOut, VOut>(
-  mapper: (key: K, value: V) => Iterable<readonly [KOut, VOut]>,
+  mapper: (key: K, value: V, seen: RecordContext) => Iterable<readonly [KOut, VOut]>,
 ): CreateProcessor<K, V, KOut, VOut> {
-  return transform(({ key, value, timestamp, headers }, context) =>
-    inOrder(mapper(key, value), (mapped) =>
+  return transform(({ key, value, timestamp, headers }, context, seen) =>
+    inOrder(mapper(key, value, seen), (mapped) =>
       context.forward({ key: mapped[0], value: mapped[1], timestamp, headers }),
     ),
   )
 }
 
 export function flatMapValues<K, V, VOut>(
-  mapper: (value: V, key: K) => Iterable<VOut>,
+  mapper: (value: V, key: K, seen: RecordContext) => Iterable<VOut>,
 ): CreateProcessor<K, V, K, VOut> {
-  return transform(({ key, value, timestamp, headers }, context) =>
-    inOrder(mapper(value, key), (mapped) =>
+  return transform(({ key, value, timestamp, headers }, context, seen) =>
+    inOrder(mapper(value, key, seen), (mapped) =>
       context.forward({ key, value: mapped, timestamp, headers }),
     ),
   )
 }
 
 export function selectKey<K, V, KOut>(
-  selector: (key: K, value: V) => KOut,
+  selector: (key: K, value: V, seen: RecordContext) => KOut,
 ): CreateProcessor<K, V, KOut, V> {
-  return transform(({ key, value, timestamp, headers }, context) =>
-    context.forward({ key: selector(key, value), value, timestamp, headers }),
+  return transform(({ key, value, timestamp, headers }, context, seen) =>
+    context.forward({ key: selector(key, value, seen), value, timestamp, headers }),
   )
 }
 
-export function peek<K, V>(action: (key: K, value: V) => void): CreateProcessor<K, V, K, V> {
-  return transform((record, context) => {
-    action(record.key, record.value)
+export function peek<K, V>(
+  action: (key: K, value: V, seen: RecordContext) => void,
+): CreateProcessor<K, V, K, V> {
+  return transform((record, context, seen) => {
+    action(record.key, record.value, seen)
     return context.forward(record)
   })
 }
 
-export function foreach<K, V>(action: (key: K, value: V) => void): CreateProcessor<K, V, K, V> {
-  return transform((record) => action(record.key, record.value))
+export function foreach<K, V>(
+  action: (key: K, value: V, seen: RecordContext) => void,
+): CreateProcessor<K, V, K, V> {
+  return transform((record, _context, seen) => action(record.key, record.value, seen))
 }
 
 /** Forwards each record to the child of the first predicate that holds, else to `otherwise`. */
 export function branch<K, V>(
   branches: readonly {
     readonly child: string
-    readonly predicate: (key: K, value: V) => boolean
+    readonly predicate: (key: K, value: V, seen: RecordContext) => boolean
   }[],
   otherwise: string | null,
 ): CreateProcessor<K, V, K, V> {
-  return transform((record, context) => {
+  return transform((record, context, seen) => {
     for (const { child, predicate } of branches) {
-      if (predicate(record.key, record.value)) return context.forward(record, child)
+      if (predicate(record.key, record.value, seen)) return context.forward(record, child)
     }
     return otherwise === null ? undefined : context.forward(record, otherwise)
   })

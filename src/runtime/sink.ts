@@ -15,7 +15,8 @@ import type { ByteRange, PromiseOrValue, StreamRecord } from '../record/record.t
 import type { Serde } from '../record/serde.ts'
 import { text } from '../record/serdes.ts'
 import { inOrder } from '../record/when.ts'
-import type { DropReason, Processor } from '../topology/processor.ts'
+import type { DropReason, Processor, RecordMetadata } from '../topology/processor.ts'
+import { RecordView } from '../topology/record-view.ts'
 import type { Partitioner, SinkNode } from '../topology/topology.ts'
 import type { Metrics } from './metrics.ts'
 import type { Output, PartitionOutput } from './output.ts'
@@ -27,6 +28,8 @@ export interface SinkSurroundings {
   readonly metrics: Metrics
   /** The source record being processed, null outside of processing. */
   current(): QueuedRecord | null
+  /** Where it was read. */
+  metadata(): RecordMetadata | null
   /** The topic's name on the log and its partition count; throws when it does not exist. */
   resolveTopic(topic: string): { readonly topic: string; readonly partitions: number }
   /** Counts and reports a record that goes nowhere. */
@@ -56,6 +59,7 @@ export function sink(node: SinkNode, around: SinkSurroundings): Processor {
   /** A text that is key and value both is encoded once: words that are counted, ids. */
   const sharesText = isText(node.keySerde) && isText(node.valueSerde)
   const targets = new Map<string, Target>()
+  const seen = new RecordView(() => around.metadata())
   let fixed: Target | null = null
 
   function targetOf(name: string): Target {
@@ -127,7 +131,8 @@ export function sink(node: SinkNode, around: SinkSurroundings): Processor {
     partitioner: Partitioner<unknown, unknown>,
     count: number,
   ): number | readonly number[] | null {
-    const chosen = partitioner(record, count)
+    seen.record = record
+    const chosen = partitioner(record, count, seen)
     if (chosen === null) return null
     if (typeof chosen === 'number') return checked(chosen, count)
     if (!Array.isArray(chosen)) return checked(Number.NaN, count)
@@ -182,7 +187,8 @@ export function sink(node: SinkNode, around: SinkSurroundings): Processor {
       const name = node.topic
       let target = fixed
       if (target === null) {
-        target = targetOf(typeof name === 'string' ? name : name(record))
+        seen.record = record
+        target = targetOf(typeof name === 'string' ? name : name(record, seen))
         if (typeof name === 'string') fixed = target
       }
       const key = keyBytes(record)

@@ -141,6 +141,7 @@ export class Task {
           output: options.output,
           metrics: options.metrics,
           current: () => this.#current,
+          metadata: () => this.#metadata(),
           resolveTopic: (topic) => options.topics.resolve(topic),
           drop: (reason, name, record) =>
             this.#failures.drop(reason, name, record, undefined, undefined),

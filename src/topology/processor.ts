@@ -9,7 +9,7 @@
  */
 import type { Clock } from '../clock.ts'
 import type { Duration } from '../duration.ts'
-import type { ByteRange, PromiseOrValue, StreamRecord } from '../record/record.ts'
+import type { ByteRange, PromiseOrValue, RecordHeaders, StreamRecord } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
 import type { StateStore, TypedStore } from '../state/store.ts'
 
@@ -30,6 +30,20 @@ export interface RecordMetadata {
   readonly topic: string
   readonly partition: number
   readonly offset: number
+}
+
+/**
+ * What a function of a verb can ask of the record it is called for, besides key and value; the last
+ * argument of each. Valid during the call: take out of it what is to be kept.
+ *
+ * @see org.apache.kafka.streams.processor.RecordContext
+ */
+export interface RecordContext {
+  /** Event time, milliseconds since the epoch. */
+  readonly timestamp: number
+  readonly headers: RecordHeaders
+  /** Where the record was read; null for what a punctuation or a commit sent on. */
+  readonly metadata: RecordMetadata | null
 }
 
 /**

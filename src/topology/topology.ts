@@ -9,7 +9,7 @@
 import type { RecordHeaders, StreamRecord } from '../record/record.ts'
 import type { Serde } from '../record/serde.ts'
 import type { StoreDefinition } from '../state/store.ts'
-import type { Processor } from './processor.ts'
+import type { Processor, RecordContext } from './processor.ts'
 
 /** What a timestamp extractor sees of a record. */
 export interface ConsumedRecord<K, V> {
@@ -42,6 +42,7 @@ export type TimestampExtractor<K, V> = (
 export type Partitioner<K, V> = (
   record: StreamRecord<K, V>,
   partitions: number,
+  context: RecordContext,
 ) => number | readonly number[] | null
 
 export interface SourceNode {
@@ -73,7 +74,9 @@ export interface SinkNode {
   readonly kind: 'sink'
   readonly name: string
   readonly upstream: readonly string[]
-  readonly topic: string | ((record: StreamRecord<unknown, unknown>) => string)
+  readonly topic:
+    | string
+    | ((record: StreamRecord<unknown, unknown>, context: RecordContext) => string)
   readonly keySerde: Serde<unknown>
   readonly valueSerde: Serde<unknown>
   readonly partitioner: Partitioner<unknown, unknown> | null

@@ -8,6 +8,7 @@ import {
   type KStream,
   type KTable,
   nullable,
+  type RecordContext,
   recordTime,
   recordTimeOrPartitionTime,
   recordTimeOrSkip,
@@ -367,6 +368,16 @@ describe('verbs that keep what a stream is', () => {
     expectTypeOf(lines.filterNot((_key, line) => line === '')).toEqualTypeOf(lines)
     // @ts-expect-error a predicate gives a boolean
     lines.filterNot((_key, line) => line.length)
+  })
+
+  test('functions are told of the record', () => {
+    lines.mapValues((_line, _key, context) => {
+      expectTypeOf(context).toEqualTypeOf<RecordContext>()
+    })
+    const narrowed = lines.filter((_key, line, { timestamp }): line is 'a' => timestamp > 0)
+    expectTypeOf(narrowed).toEqualTypeOf<KStream<string, 'a', Known>>()
+    // @ts-expect-error there is nothing to change in it
+    lines.peek((_key, _line, context) => (context.timestamp = 1))
   })
 
   test('foreach ends it', () => {
