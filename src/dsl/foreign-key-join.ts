@@ -38,6 +38,13 @@ export interface ForeignKeyJoinOptions<K, V, F> {
   readonly foreignKey: (row: Present<V>, key: K) => F | null | undefined
   /** Name of the operator and of its two topics and its store. Default: its lineage. */
   readonly name?: string | undefined
+  /**
+   * In which partition, 0 to `partitions - 1`, the other table has the row of a key; as its topic is
+   * written, where that is not by the hash of the key. Answers find their way back without.
+   *
+   * @see org.apache.kafka.streams.kstream.TableJoined
+   */
+  readonly otherPartitioner?: ((key: F, partitions: number) => number) | undefined
 }
 
 interface OptionalRowValue<V> {
@@ -88,6 +95,7 @@ export type ForeignKeyOptions<K, V, F, O, Has, HasOther> = ForeignKeyJoinOptions
 interface PlanOptions<K, V, F, O, R> {
   readonly foreignKey: (row: V, key: K) => F | null
   readonly name?: string | undefined
+  readonly otherPartitioner?: ((key: F, partitions: number) => number) | undefined
   readonly store?: string | StoreOptions | undefined
   readonly key?: Serde<K> | undefined
   readonly value?: Serde<R> | undefined
@@ -119,6 +127,7 @@ export function namesForeignKey<K, R>(plan: {
 const OPTIONS = [
   'foreignKey',
   'name',
+  'otherPartitioner',
   'store',
   'key',
   'value',
@@ -189,7 +198,7 @@ export function joinByForeignKey<K, V, F, O, R>(
     upstream: [subscribe],
     written: { key: serdes.otherKey, value: subscriptionSerde },
     read: { key: serdes.otherKey, value: subscriptionSerde },
-    partitioner: windowedPartitioner(serdes.otherKey),
+    partitioner: subscriptionPartitioner(options.otherPartitioner, serdes.otherKey),
   })
   const subscribed = ofJoin('subscribed')
   graph.addProcessor(subscribed, [subscriptionTopic.source], {
@@ -240,6 +249,10 @@ function checkForeignKeyOptions(options: object, joiner: unknown, call: string):
   const { foreignKey, ...rest } = options as Record<string, unknown>
   checkFunction(foreignKey, call, 'option foreignKey', '(row, key) => row.customer')
   checkFunction(joiner, call, 'joiner', '(row, other, key) => ({ ...row, ...other })')
+  if (rest.otherPartitioner !== undefined) {
+    const example = '(key, partitions) => key.length % partitions'
+    checkFunction(rest.otherPartitioner, call, 'option otherPartitioner', example)
+  }
   for (const option of ['rowValue', 'otherKey']) {
     if (rest[option] !== undefined) checkSerde(rest[option], call, option)
   }
@@ -309,6 +322,15 @@ function passage(
   const sink = graph.operators.derive(`${topic}-sink`, call)
   const source = graph.operators.derive(`${topic}-source`, call)
   return { topic, sink, source }
+}
+
+/** To where the other table has the row of a key. */
+function subscriptionPartitioner<F, V>(
+  choose: ((key: F, partitions: number) => number) | undefined,
+  key: Serde<F>,
+): Partitioner<F, V> | null {
+  if (choose === undefined) return windowedPartitioner(key)
+  return (record, partitions) => choose(record.key, partitions)
 }
 
 interface PassageEnds<K, V> {

@@ -1,5 +1,7 @@
 /** Joins of tables by foreign key: what goes in, what comes out, in every way of running it. */
-import { nullable, type StreamsBuilder, text } from 'millrace'
+import { nullable, StreamsBuilder, text } from 'millrace'
+import { TopologyTestDriver } from 'millrace/testing'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { semanticCase } from '../semantic-case.ts'
 
 const serdes = { key: nullable(text), value: nullable(text) }
@@ -97,4 +99,51 @@ semanticCase('a response to a row that has changed meanwhile is stale', {
     left  b:x|r1@4, left b:_@5     =>  out b:_@5
   `,
   dropped: ['stale left-table-join-joined 2'],
+})
+
+describe('tables whose topics are written by a partitioner of their own', () => {
+  /** By the last character of the key, a digit. */
+  const byDigit = (key: string, partitions: number) => Number(key.at(-1)) % partitions
+
+  test.each<[string, object, string[]]>([
+    [
+      'meet where the other one says its rows are',
+      { otherPartitioner: byDigit },
+      ['x|r1+v1', 'y|r2+v2', 'z|r3+v3'],
+    ],
+    ['do not find each other by the hash of keys', {}, []],
+  ])('%s', async (_what, more, expected) => {
+    const builder = new StreamsBuilder()
+    const [left, right] = both(builder)
+    const joiner = (row: string, other: string) => `${row}+${other}`
+    left
+      .join(right, joiner, { ...options, ...more })
+      .toStream()
+      .to('out')
+    const driver = await TopologyTestDriver.open(builder.build(), { partitions: 8 })
+    onTestFinished(() => driver.close())
+    for (const [key, value] of [
+      ['r1', 'v1'],
+      ['r2', 'v2'],
+      ['r3', 'v3'],
+    ] as const) {
+      const partition = byDigit(key, 8)
+      await driver.input('right', serdes).pipe({ key, value, partition, timestamp: 1 })
+    }
+    // The left table's rows lie anywhere: answers come back to where they are.
+    for (const [index, value] of ['x|r1', 'y|r2', 'z|r3'].entries()) {
+      const record = { key: `k${index}`, value, partition: 7 - index, timestamp: 2 }
+      await driver.input('left', serdes).pipe(record)
+    }
+    const joined = await driver.output('out', serdes).readAll()
+    expect(joined.map(({ value }) => value).sort()).toEqual(expected)
+  })
+
+  test('the partitioner is a function', () => {
+    const wrong = (otherPartitioner: unknown) => () => {
+      const [left, right] = both(new StreamsBuilder())
+      left.join(right, (row) => row, { ...options, otherPartitioner: otherPartitioner as never })
+    }
+    expect(wrong(1)).toThrow("option otherPartitioner of join(...) on 'left-table' is 1")
+  })
 })
