@@ -227,6 +227,7 @@ export {
 export type {
   ConsumedRecord,
   DescribeFormat,
+  OffsetReset,
   Partitioner,
   TimestampExtractor,
   Topology,

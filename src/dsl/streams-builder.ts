@@ -4,12 +4,13 @@
  *
  * Journey: [StreamsBuilder] -> streams and tables -> build -> topology -> Streams.
  */
+import { type Duration, milliseconds } from '../duration.ts'
 import type { Serde } from '../record/serde.ts'
 import { bytes } from '../record/serdes.ts'
 import type { KeyValueStore, StoreDefinition, TypedStore } from '../state/store.ts'
 import { show } from '../topology/names.ts'
 import type { Processor } from '../topology/processor.ts'
-import type { SourceNode, TimestampExtractor, Topology } from '../topology/topology.ts'
+import type { OffsetReset, SourceNode, TimestampExtractor, Topology } from '../topology/topology.ts'
 import { checkFunction, checkOptions, checkTopic } from './arguments.ts'
 import type { TimeToLiveOption } from './expiring-table.ts'
 import {
@@ -45,8 +46,14 @@ export interface SourceOptions<K, V> {
    * counted. Default: the timestamp the log keeps.
    */
   readonly timestamp?: TimestampExtractor<K, V> | undefined
-  /** Where to begin when no offset is committed. Default `earliest`. */
-  readonly offsetReset?: 'earliest' | 'latest' | undefined
+  /**
+   * Where to begin when no offset is committed. `{ ago: '1h' }`: with the first record of the last hour
+   * before the application starts, by the timestamps the log keeps. `'none'`: the start fails, so that
+   * what was read is never read again by mistake. Default `'earliest'`.
+   *
+   * @see org.apache.kafka.streams.AutoOffsetReset, KIP-1106
+   */
+  readonly offsetReset?: 'earliest' | 'latest' | 'none' | { readonly ago: Duration } | undefined
   /** Name of the source, and what names below it are derived from. Default: the topic. */
   readonly name?: string | undefined
 }
@@ -244,7 +251,7 @@ export class StreamsBuilder {
       keySerde: options.key ?? bytes,
       valueSerde: options.value ?? bytes,
       timestamp: (options.timestamp ?? null) as SourceNode['timestamp'],
-      offsetReset: options.offsetReset ?? 'earliest',
+      offsetReset: offsetResetOf(options, call),
     } as const
     const source = this.#sameSource(node, call) ?? this.#addSource(node, options.name, call)
     return {
@@ -310,15 +317,24 @@ function checkTopics(topic: string | readonly string[], call: string): readonly 
 }
 
 function checkSourceOptions<K, V>(options: SourceOptions<K, V>, call: string): void {
-  const { timestamp, offsetReset } = options
+  const { timestamp } = options
   if (timestamp !== undefined) {
     checkFunction(timestamp, call, 'option timestamp', '({ value }) => value.time')
   }
-  if (offsetReset !== undefined && offsetReset !== 'earliest' && offsetReset !== 'latest') {
-    throw new TypeError(
-      `option offsetReset of ${call} is ${show(offsetReset)}; pass 'earliest' or 'latest'`,
-    )
+}
+
+function offsetResetOf<K, V>(
+  { offsetReset = 'earliest' }: SourceOptions<K, V>,
+  call: string,
+): OffsetReset {
+  const option = `option offsetReset of ${call}`
+  if (typeof offsetReset === 'object' && offsetReset !== null && 'ago' in offsetReset) {
+    return milliseconds(offsetReset.ago, `ago of ${option}`)
   }
+  if (['earliest', 'latest', 'none'].includes(offsetReset)) return offsetReset
+  throw new TypeError(
+    `${option} is ${show(offsetReset)}; pass 'earliest', 'latest', 'none' or { ago: '1h' }`,
+  )
 }
 
 /** A pattern keeps no position between two uses. */

@@ -216,10 +216,7 @@ async function startingPoints(
 ): Promise<Map<string, StartingPoint[]>> {
   const wanted = topics.tasks.flatMap((task) => sourcePartitions(task, topics))
   const committed = await stableOffsets(wanted, options)
-  const fallbacks = await listOffsets(
-    wanted.map((one) => ({ ...one, at: one.source.offsetReset })),
-    options,
-  )
+  const fallbacks = await resetOffsets(wanted, committed, options)
   const ends = options.untilEnd
     ? await listOffsets(
         wanted.map((one) => ({ ...one, at: 'latest' as const })),
@@ -240,6 +237,38 @@ async function startingPoints(
     })
   }
   return starts
+}
+
+/** Where partitions begin of which nothing is committed. */
+async function resetOffsets(
+  wanted: readonly SourcePartition[],
+  committed: readonly FetchedOffset[],
+  options: CheckedOptions,
+): Promise<number[]> {
+  const now = options.clock.now()
+  const items = wanted.map(({ topic, partition, source: { name, offsetReset } }, index) => {
+    if (offsetReset === 'none' && (committed[index]?.offset ?? -1) < 0) {
+      throw new StreamsError(
+        'log-offset-out-of-range',
+        `No offset is committed for it, and source '${name}' has offsetReset 'none'. Commit one for group '${options.applicationId}', or say where to begin`,
+        { place: { topic, partition, node: name } },
+      )
+    }
+    const at =
+      offsetReset === 'none'
+        ? 'latest'
+        : typeof offsetReset === 'number'
+          ? Math.max(0, now - offsetReset)
+          : offsetReset
+    return { topic, partition, at }
+  })
+  const listed = await listOffsets(items, options)
+  // No record is that late: there is nothing but what comes.
+  const ends = await listOffsets(
+    items.filter((_, index) => listed[index] === -1).map((one) => ({ ...one, at: 'latest' })),
+    options,
+  )
+  return listed.map((offset) => (offset === -1 ? (ends.shift() as number) : offset))
 }
 
 async function stableOffsets(

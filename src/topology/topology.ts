@@ -45,6 +45,12 @@ export type Partitioner<K, V> = (
   context: RecordContext,
 ) => number | readonly number[] | null
 
+/**
+ * Where a source begins when no offset is committed: at an end, so many milliseconds before the start of
+ * the application, or `none`: the start then fails.
+ */
+export type OffsetReset = 'earliest' | 'latest' | 'none' | number
+
 export interface SourceNode {
   readonly kind: 'source'
   readonly name: string
@@ -55,7 +61,7 @@ export interface SourceNode {
   readonly keySerde: Serde<unknown>
   readonly valueSerde: Serde<unknown>
   readonly timestamp: TimestampExtractor<unknown, unknown> | null
-  readonly offsetReset: 'earliest' | 'latest'
+  readonly offsetReset: OffsetReset
 }
 
 export interface ProcessorNode {

@@ -68,8 +68,10 @@ const cases: [string, () => unknown, Error][] = [
   ],
   [
     'an offset reset that does not exist',
-    () => builder().stream('lines', { offsetReset: 'none' }),
-    new TypeError(`option offsetReset of stream('lines') is 'none'; pass 'earliest' or 'latest'`),
+    () => builder().stream('lines', { offsetReset: 'first' }),
+    new TypeError(
+      `option offsetReset of stream('lines') is 'first'; pass 'earliest', 'latest', 'none' or { ago: '1h' }`,
+    ),
   ],
   [
     'a topic read in two ways',
