@@ -12,8 +12,8 @@ import { appendFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { firstDifference } from '../conformance/compare.ts'
 import type { Verdict } from '../conformance/run-case.ts'
-import { randomCase } from './generate.ts'
 import { Oracle } from './oracle.ts'
+import { randomCase } from './programs/random-case.ts'
 import { type Answered, answerBoth } from './question.ts'
 import { shorten } from './shorten.ts'
 
@@ -64,6 +64,7 @@ function isDifferent({ verdict }: Answered): boolean {
 /** The shortest case that differs in the same part of the answer first. */
 async function shortened(answered: Answered): Promise<Answered> {
   const shortest = await shorten(answered.pair.case, async (one) => {
+    if (!one.program.some(({ op }) => op === 'to')) return false
     const { verdict } = await answerBoth(oracle, one)
     return firstPart(verdict) === firstPart(answered.verdict)
   })

@@ -48,8 +48,15 @@ async function shortenProgram(now: () => Case, takeIfShown: Shows): Promise<void
 }
 
 function withProgram(one: Case, program: readonly Step[]): Case {
-  const topics = new Set(program.flatMap(({ topic }) => (topic === undefined ? [] : [topic])))
-  const input = one.input.filter(({ topic }) => topic === undefined || topics.has(topic))
+  const read = program.flatMap(({ topic, topics, pattern }) =>
+    [topic, ...((topics ?? []) as string[]), ...`${pattern ?? ''}`.split('|')].filter(Boolean),
+  )
+  const stores = new Set(program.map(({ store }) => store))
+  const input = one.input.filter(
+    ({ topic, query }) =>
+      (topic === undefined || read.includes(topic)) &&
+      (query === undefined || stores.has(query.store)),
+  )
   return { ...one, program, input }
 }
 
