@@ -153,9 +153,9 @@ export function addSuppression<K, V>(
   const call = `suppress(...) on '${lineage}'`
   checkSuppressed(suppressed, call)
   checkOptions(options, call, ['name', 'store', 'value'])
-  if (view.store?.definition.kind === 'versioned') {
+  if ((view.historyMs ?? null) !== null) {
     throw new TypeError(
-      `${call} is of a versioned table, whose changes may be older than its rows; leave out option history of its store, or suppress what is made of it`,
+      `${call} is of a versioned table, whose changes may be older than its rows; leave out option history of the store above, or suppress an aggregation or a join of it`,
     )
   }
   const { until, maxRecords: recordsMax, maxBytes: bytesMax, whenFull, idleMs } = suppressed

@@ -249,6 +249,17 @@ const cases: [string, () => unknown, Error][] = [
     ),
   ],
   [
+    'a suppression of a table whose rows change in the past',
+    () =>
+      builder()
+        .table('rows', { key: text, value: text, store: { name: 'rows', history: '1h' } })
+        .filter(() => true)
+        .suppress(untilTimeLimit('1s')),
+    new TypeError(
+      `suppress(...) on 'rows-filter' is of a versioned table, whose changes may be older than its rows; leave out option history of the store above, or suppress an aggregation or a join of it`,
+    ),
+  ],
+  [
     'final results that leave early',
     () => untilWindowCloses({ whenFull: 'emit' }),
     new TypeError(
