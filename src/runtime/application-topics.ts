@@ -197,12 +197,16 @@ function partitionCounts(
   }
   for (const [topic, count] of owned) if (count !== null) counts.set(topic, count)
   for (let open = [...owned.keys()].filter((topic) => !counts.has(topic)); open.length > 0; ) {
-    const settled = open.filter((topic) => {
-      const count = countOf(topic, topology, parts, counts)
-      if (count !== null) counts.set(topic, count)
-      return count !== null
-    })
-    if (settled.length === 0) {
+    const settle = (ofAll: boolean): boolean => {
+      const found = open.map((topic) => countOf(topic, { topology, parts, counts, ofAll }))
+      open.forEach((topic, index) => {
+        const count = found[index]
+        if (count != null) counts.set(topic, count)
+      })
+      return found.some((count) => count !== null)
+    }
+    // What a topic's own records come back to counts for nothing, as in Kafka's RepartitionTopics.
+    if (!settle(true) && !settle(false)) {
       throw new StreamsError(
         'topology-invalid',
         `Repartition topics ${open.join(', ')} feed only each other, so their partition count is unknown; give one of them the partitions option`,
@@ -213,12 +217,15 @@ function partitionCounts(
   return counts
 }
 
-function countOf(
-  topic: string,
-  topology: Topology,
-  parts: readonly SubTopology[],
-  counts: ReadonlyMap<string, number>,
-): number | null {
+interface Counting {
+  readonly topology: Topology
+  readonly parts: readonly SubTopology[]
+  readonly counts: ReadonlyMap<string, number>
+  /** Only when the counts of all topics that its writers read are known. */
+  readonly ofAll: boolean
+}
+
+function countOf(topic: string, { topology, parts, counts, ofAll }: Counting): number | null {
   for (const group of topology.coPartitioning) {
     if (!group.topics.includes(topic)) continue
     const known = group.topics.filter((other) => other !== topic && counts.has(other))
@@ -227,9 +234,9 @@ function countOf(
   const read = parts
     .filter(({ sinkTopics }) => sinkTopics.includes(topic))
     .flatMap(({ sourceTopics }) => sourceTopics)
-  const known = read.map((source) => counts.get(source))
-  if (known.length === 0 || known.includes(undefined)) return null
-  return Math.max(...(known as number[]))
+  const known = read.flatMap((source) => counts.get(source) ?? [])
+  if (known.length === 0 || (ofAll && known.length < read.length)) return null
+  return Math.max(...known)
 }
 
 function missingSource(topic: string, existing: ReadonlyMap<string, number>): StreamsError {

@@ -266,6 +266,22 @@ describe('topics at start', () => {
     expect(changelog['cleanup.policy']).toBe('compact')
     expect(repartition).toMatchObject({ 'cleanup.policy': 'delete', 'retention.ms': '-1' })
   })
+
+  test('a repartition topic whose records come back to its writers takes the count of what else they read', async () => {
+    const log = await openLog({ in: 3 })
+    const topology = program((builder) => {
+      const stream = builder.stream('in', { key: text, value: text })
+      const counts = stream
+        .groupBy((_key, value) => value, { name: 'grouped' })
+        .count({ store: 'counts' })
+        .toStream()
+      stream.merge(counts.mapValues(String)).to('out')
+    })
+    await runToEnd(topology, { log })
+    const described = await log.describeTopics()
+    const repartition = described.find(({ topic }) => topic === 'app-grouped-repartition')
+    expect(repartition?.partitions).toHaveLength(3)
+  })
 })
 
 describe('two of a kind', () => {
