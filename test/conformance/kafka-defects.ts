@@ -6,26 +6,29 @@
  *
  * - Windows lost: a window that is sent when it closes is read back from the store, where the record
  *   that closed it may already have expired it.
- * - Rows sent twice: a record that comes exactly difference + 1 after the one before it is in a window
- *   that is written once as the right one of that record and once as its own left one.
- *   Where both are closed already, the record is counted as dropped twice.
- * - A new sliding window changes what was not there: with its row goes, as the row before, what the
- *   new one was made of, the initial value or the row of an earlier window.
  * - A session of one moment counted again: for the second record of a time the row before is missing.
+ * - A join at time 0: a window that ends before time 0 takes in that time.
  * - Headers changed in place: what `process` adds to a record's headers its siblings see, too.
- * - Suppressions: suppression-defects.ts.
+ * - Sliding windows: sliding-defects.ts. Suppressions: suppression-defects.ts.
  */
-import type { PromiseOrValue, StreamRecord } from '../../src/record/record.ts'
-import type { StateStore } from '../../src/state/store.ts'
+import type { PromiseOrValue } from '../../src/record/record.ts'
+import { when } from '../../src/record/when.ts'
+import type {
+  JoinStore,
+  ReadOnlyWindowStore,
+  StateStore,
+  WindowStoreEntry,
+} from '../../src/state/store.ts'
 import type { Processor } from '../../src/topology/processor.ts'
 import type { ProcessorNode, Topology } from '../../src/topology/topology.ts'
-import type { Case, Key, Step, StoreRow, Value, WindowedKey } from './case.ts'
+import type { Case, Key, Step, Value, WindowedKey } from './case.ts'
+import { SlidingDefects } from './sliding-defects.ts'
 import { SuppressionWithDefects } from './suppression-defects.ts'
 import { type AnyContext, type AnyRecord, type Drop, watched } from './watched.ts'
 
-/** A store of windows, as far as writing goes. */
+/** A store of windows, as far as writing goes; one of sessions is written with an end, too. */
 interface WindowPuts extends StateStore {
-  put(key: unknown, start: number, ...rest: unknown[]): unknown
+  put(...row: [key: unknown, start: number, value: unknown, timestamp: number]): unknown
 }
 
 /** A windowed aggregation of a case, and its store here. */
@@ -42,8 +45,8 @@ interface Aggregation {
 
 export interface ProgramWithDefects {
   readonly topology: Topology
-  /** The rows of a store that Kafka's still shows. */
-  visible(store: string, rows: readonly StoreRow[]): readonly StoreRow[]
+  /** A store as Kafka Streams shows it. */
+  shown(name: string, store: object): object
 }
 
 export function withDefects({ program }: Case, topology: Topology): ProgramWithDefects {
@@ -51,18 +54,20 @@ export function withDefects({ program }: Case, topology: Topology): ProgramWithD
     aggregationsOf(program, topology).map((aggregation) => [aggregation.store, aggregation]),
   )
   const held = namesOf(topology, 'suppress')
+  const joined = namesOf(topology, 'join')
   const nodes = topology.nodes.map((node) => {
     if (node.kind !== 'processor') return node
     if (held.includes(node.stores[0] ?? '')) return suppressing(node)
+    if (joined.includes(node.stores[0] ?? '')) return joiningAtZero(node)
     const aggregation = node.stores.map((name) => aggregations.get(name)).find(Boolean)
     return aggregation === undefined ? node : defective(node, aggregation)
   })
   return {
     topology: { ...topology, nodes },
-    visible(store, rows) {
-      const aggregation = aggregations.get(store)
-      if (aggregation?.isOnClose !== true || aggregation.windows.type === 'session') return rows
-      return rows.filter(([key]) => !isExpired((key as WindowedKey).start, aggregation))
+    shown(name, store) {
+      const aggregation = aggregations.get(name)
+      if (aggregation?.isOnClose !== true || aggregation.windows.type === 'session') return store
+      return withoutExpired(store as ReadOnlyWindowStore<string, Value>, aggregation)
     },
   }
 }
@@ -101,6 +106,42 @@ function isExpired(start: number, { maxStart, retentionMs }: Aggregation): boole
   return start <= maxStart - retentionMs
 }
 
+/** A store of windows that does not show those that Kafka Streams has lost. */
+function withoutExpired(
+  store: ReadOnlyWindowStore<string, Value>,
+  aggregation: Aggregation,
+): ReadOnlyWindowStore<string, Value> {
+  async function* kept(entries: AsyncIterable<WindowStoreEntry<string, Value>>) {
+    for await (const entry of entries) if (!isExpired(entry.windowStart, aggregation)) yield entry
+  }
+  return watched(store, {
+    get: (key, start) => (isExpired(start, aggregation) ? null : store.get(key, start)),
+    fetch: (...bounds) => kept(store.fetch(...bounds)),
+    fetchAll: (...bounds) => kept(store.fetchAll(...bounds)),
+  } as Partial<ReadOnlyWindowStore<string, Value>>)
+}
+
+/** A join whose window, where it ends before time 0, takes in that time. */
+function joiningAtZero(node: ProcessorNode): ProcessorNode {
+  const atZero = (store: JoinStore<unknown, unknown>) =>
+    watched(store, {
+      fetch: (key, from, to, visit) => store.fetch(key, from, Math.max(0, to), visit),
+    } as Partial<JoinStore<unknown, unknown>>)
+  const create = (): Processor => {
+    const processor = node.create()
+    const init = processor.init?.bind(processor)
+    processor.init = (context) => {
+      const store = (name: string) => {
+        const opened = context.store<StateStore>(name)
+        return 'fetch' in opened ? atZero(opened as JoinStore<unknown, unknown>) : opened
+      }
+      init?.(watched(context, { store } as Partial<AnyContext>))
+    }
+    return processor
+  }
+  return { ...node, create }
+}
+
 function suppressing(node: ProcessorNode): ProcessorNode {
   const [, sentRows = null] = node.stores
   return { ...node, create: () => new SuppressionWithDefects(node.create(), sentRows) }
@@ -113,24 +154,28 @@ function defective(node: ProcessorNode, aggregation: Aggregation): ProcessorNode
 class Defective implements Processor {
   readonly #processor: Processor
   readonly #aggregation: Aggregation
-  /** Times of the records of each key, for sliding windows. */
-  readonly #times = new Map<Key, Set<number>>()
-  /** The rows sent last of each key, for sliding windows: value and timestamp by start. */
-  readonly #rows = new Map<Key, Map<number, { value: Value; timestamp: number }>>()
+  readonly #sliding: SlidingDefects | null
   #time = -1
-  /** The start of the window that is about to be sent twice; -1: none. */
-  #twice = -1
 
   constructor(processor: Processor, aggregation: Aggregation) {
     this.#processor = processor
     this.#aggregation = aggregation
+    const { windows, initial } = aggregation
+    this.#sliding =
+      windows.type === 'sliding'
+        ? new SlidingDefects({
+            differenceMs: Number(windows.sizeMs),
+            initial,
+            isExpired: (start) => isExpired(start, aggregation),
+          })
+        : null
   }
 
   init(context: AnyContext): void {
     this.#processor.init?.(this.#watched(context))
   }
 
-  process(record: StreamRecord<unknown, unknown>): PromiseOrValue<void> {
+  process(record: AnyRecord): PromiseOrValue<void> {
     if (record.key !== null) this.#observe(record)
     return this.#processor.process(record)
   }
@@ -147,27 +192,19 @@ class Defective implements Processor {
     this.#processor.close?.()
   }
 
+  /** Kafka writes the record's windows before it sends those that they close. */
   #observe({ key, value, timestamp }: AnyRecord): void {
     const { windows } = this.#aggregation
     this.#time = timestamp
     if (windows.type === 'session') return
     const size = Number(windows.sizeMs)
-    if (windows.type !== 'sliding') {
+    if (this.#sliding === null) {
       const advance = Number(windows.advanceMs ?? size)
       this.#wrote(Math.floor(timestamp / advance) * advance)
-      return
+    } else if (value !== null) {
+      this.#sliding.observe(key as Key, timestamp)
+      this.#wrote(Math.max(0, timestamp - size))
     }
-    if (value === null) return
-    this.#wrote(Math.max(0, timestamp - size))
-    const times = this.#times.get(key as Key) ?? new Set()
-    this.#times.set(key as Key, times)
-    const before = [...times].filter((time) => time < timestamp).sort((a, b) => b - a)
-    const [last = -1, lastButOne = -1] = before
-    // The one before is found by the window at 0, or one that a record of the difference before it began.
-    const isFound = last < size || (lastButOne >= 0 && last - lastButOne <= size)
-    const isNext = last >= 0 && timestamp === last + size + 1
-    this.#twice = isFound && isNext && !times.has(timestamp) ? last + 1 : -1
-    times.add(timestamp)
   }
 
   #wrote(start: number): void {
@@ -177,56 +214,26 @@ class Defective implements Processor {
 
   #forward(context: AnyContext, record: AnyRecord): PromiseOrValue<void> {
     const { start, end } = record.key as WindowedKey
+    const { before, after } = record.value as { before: Value; after: Value }
     const { isOnClose, windows } = this.#aggregation
     if (windows.type === 'session') {
-      const { before, after } = record.value as { before: Value; after: Value }
       const isMoment = !isOnClose && start === end && (after !== null || start === this.#time)
       return context.forward({ ...record, value: { before: isMoment ? null : before, after } })
     }
     if (isOnClose) {
       return isExpired(start, this.#aggregation) ? undefined : context.forward(record)
     }
-    const change = windows.type === 'sliding' ? this.#madeOf(record) : record
+    if (this.#sliding === null) return context.forward(record)
+    const change = { ...record, value: { before: this.#sliding.before(start, before), after } }
     const sent = context.forward(change)
-    if (start !== this.#twice) return sent
-    this.#twice = -1
-    return sent instanceof Promise
-      ? sent.then(() => context.forward(change))
-      : context.forward(change)
-  }
-
-  /** The change of a sliding window; of a new one that takes the record, with what it is made of. */
-  #madeOf(record: AnyRecord): AnyRecord {
-    const { key, start } = record.key as WindowedKey
-    const { before, after } = record.value as { before: Value; after: Value }
-    const rows = this.#rows.get(key) ?? new Map<number, { value: Value; timestamp: number }>()
-    this.#rows.set(key, rows)
-    const isNew = before === null && start !== this.#time + 1
-    const value = isNew ? { before: this.#seed(start, rows), after } : record.value
-    rows.set(start, { value: after, timestamp: record.timestamp })
-    return { ...record, value }
-  }
-
-  #seed(start: number, rows: ReadonlyMap<number, { value: Value; timestamp: number }>): Value {
-    const { windows, initial } = this.#aggregation
-    const size = Number(windows.sizeMs)
-    const left = this.#time - size
-    if (start !== left) return initial
-    const earlier = [...rows].filter(
-      ([one, { value }]) =>
-        value !== null &&
-        one + size < this.#time &&
-        one >= left - size &&
-        !isExpired(one, this.#aggregation),
-    )
-    const latest = earlier.sort(([a], [b]) => b - a)[0]
-    if (latest === undefined || latest[1].timestamp < left) return initial
-    return latest[1].value
+    if (!this.#sliding.isTwice(start)) return sent
+    return when(sent, () => context.forward(change))
   }
 
   #drop(context: AnyContext, drop: Drop): void {
     context.drop(...drop)
-    if (drop[2] === this.#twice) context.drop(...drop)
+    const [, , start] = drop
+    if (start !== undefined && this.#sliding?.isTwice(start) === true) context.drop(...drop)
   }
 
   /** The context as the processor sees it: what it sends and writes passes through here. */
@@ -240,10 +247,12 @@ class Defective implements Processor {
 
   #watchedStore(store: WindowPuts): never {
     return watched(store, {
-      put: (key: unknown, start: number, ...rest: unknown[]) => {
+      put: (...row) => {
+        const [key, start, value, timestamp] = row
         this.#wrote(start)
-        return store.put(key, start, ...rest)
+        this.#sliding?.wrote(key as Key, start, { value: value as Value, timestamp })
+        return store.put(...row)
       },
-    }) as never
+    } as Partial<WindowPuts>) as never
   }
 }

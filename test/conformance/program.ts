@@ -35,6 +35,8 @@ export interface Program {
   readonly sinks: ReadonlyMap<string, SinkSerde>
   /** Stores that the case names, by kind. */
   readonly stores: ReadonlyMap<string, StoreKind>
+  /** Those of windows that are sent when they close. */
+  readonly closing: ReadonlySet<string>
   /** Where records that fail go, when the case says so. */
   readonly deadLetterTopic: string | null
 }
@@ -95,6 +97,7 @@ class ProgramWriter implements Context {
   readonly #stores = new Map<string, StoreKind>()
   readonly #extractors = new Map<string, TimestampExtractor<Key, Value>>()
   readonly #onClose = new Set<string>()
+  readonly #closing = new Set<string>()
   readonly #wallClock = (): number => this.now()
 
   constructor(config: Readonly<Record<string, unknown>>, hasDefects: boolean) {
@@ -110,6 +113,7 @@ class ProgramWriter implements Context {
       topology: this.builder.build(),
       sinks: this.#sinks,
       stores: this.#stores,
+      closing: this.#closing,
       deadLetterTopic: (this.config.deadLetterTopic ?? null) as string | null,
     }
   }
@@ -158,6 +162,7 @@ class ProgramWriter implements Context {
       if (name !== undefined) this.#stores.set(name, kind)
       return { name, storage: 'memory', maxEntries }
     }
+    if (name !== undefined && this.#onClose.has(step.from ?? '')) this.#closing.add(name)
     if (type !== 'rocksdb' && type !== 'memory') throw new Unsupported(`store type ${type}`)
     if (name !== undefined) this.#stores.set(name, kind)
     return { name, storage: type, ...(retention === undefined ? {} : { retention }) }

@@ -16,7 +16,14 @@ import type {
   StoreEntry,
   WindowStoreEntry,
 } from '../../src/state/store.ts'
-import { type Key, type Query, type StoreRow, Unsupported, type Value } from './case.ts'
+import {
+  type Key,
+  type Query,
+  type StoreRow,
+  Unsupported,
+  type Value,
+  type WindowedKey,
+} from './case.ts'
 import type { StoreKind } from './ops/translation.ts'
 
 /** A store of the driver, and what the reader needs to know of it. */
@@ -24,6 +31,8 @@ export interface StoreToRead {
   readonly store: unknown
   readonly kind: StoreKind
   readonly definition: StoreDefinition | undefined
+  /** True where Kafka keeps rows by time, then key: windows that are sent when they close. */
+  readonly byTime: boolean
 }
 
 type Rows = readonly StoreRow[]
@@ -94,17 +103,31 @@ async function windowQuery(target: StoreToRead, asked: Query): Promise<unknown> 
     case 'backwardFetch':
       return (await windowsOfKey(target, asked)).reverse()
     case 'fetchAll':
-      return windowRows(target, fromMs, toMs)
+      return scannedRows(target, fromMs, toMs)
     case 'backwardFetchAll':
-      return [...(await windowRows(target, fromMs, toMs))].reverse()
+      return (await scannedRows(target, fromMs, toMs)).reverse()
     case 'fetchRange':
-      return (await windowRows(target, fromMs, toMs)).filter(([key]) => isBetween(key, asked))
+      return (await scannedRows(target, fromMs, toMs)).filter(([key]) => isBetween(key, asked))
     case 'all':
-      return allRows(target)
+      return scannedRows(target)
     case 'backwardAll':
-      return [...(await allRows(target))].reverse()
+      return (await scannedRows(target)).reverse()
   }
   throw new Unsupported(`query ${type} of a window store`)
+}
+
+/** Rows of windows of all keys, in the order in which they are kept. */
+async function scannedRows(
+  target: StoreToRead,
+  from = 0,
+  to = Number.MAX_SAFE_INTEGER,
+): Promise<StoreRow[]> {
+  const rows = [...(await windowRows(target, from, to))]
+  return target.byTime ? rows.sort(([a], [b]) => startOf(a) - startOf(b)) : rows
+}
+
+function startOf(key: Key): number {
+  return (key as WindowedKey).start
 }
 
 /** Windows of one key, as [start, value, timestamp]. */

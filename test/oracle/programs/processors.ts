@@ -53,15 +53,16 @@ function process(writer: ProgramWriter): void {
       : writer.stream()
   if (from === null) return
   const looked = processor === 'lookup' ? lookUp(writer) : {}
-  if (looked === null) return
+  const scheduled = kind.punctuates === true ? schedule(writer) : {}
+  if (looked === null || scheduled === null) return
   const op = kind.ofValues === true ? random.pick(['process', 'processValues']) : 'process'
   const id = writer.add(op, {
     from: from.id,
     processor,
     ...looked,
     ...kind.options?.(random),
-    ...(kind.stores === true ? writer.store('key-value', { probability: 1 }) : {}),
-    ...(kind.punctuates === true ? schedule(random) : {}),
+    ...(kind.stores === true ? { store: writer.storeName() } : {}),
+    ...scheduled,
   })
   const rekeyed = op === 'process' ? true : (from.rekeyed ?? false)
   writer.make({ id, kind: 'stream', key: 'plain', rekeyed })
@@ -75,7 +76,10 @@ function lookUp({ random, stores }: ProgramWriter): Readonly<Record<string, unkn
   return isGlobal ? { lookupStore: name, globalLookup: true } : { lookupStore: name }
 }
 
-function schedule(random: Random) {
+/** A schedule, or null when its clock has one already. */
+function schedule({ random, steps }: ProgramWriter): Readonly<Record<string, unknown>> | null {
   const everyMs = random.pick([5, 10, 30])
-  return random.chance(0.3) ? { everyMs, clock: 'wallClock' } : { everyMs }
+  const clock = random.chance(0.3) ? { clock: 'wallClock' } : {}
+  const isTaken = steps.some((step) => step.everyMs !== undefined && step.clock === clock.clock)
+  return isTaken ? null : { everyMs, ...clock }
 }

@@ -113,7 +113,12 @@ function suppress(writer: ProgramWriter): void {
   writer.make({ id, kind: 'table', key: from.key })
 }
 
-function bound({ random }: ProgramWriter, probability: number, onFull: readonly string[]) {
-  if (!random.chance(probability)) return {}
-  return { maxRecords: 1 + random.below(5), onFull: random.pick(onFull) }
+function bound(
+  { random, mayStop }: ProgramWriter,
+  probability: number,
+  choices: readonly string[],
+) {
+  const onFull = random.pick(choices)
+  const isChosen = random.chance(probability) && (mayStop || onFull !== 'shutDownWhenFull')
+  return isChosen ? { maxRecords: 1 + random.below(5), onFull } : {}
 }

@@ -43,12 +43,15 @@ export class ProgramWriter {
   readonly made: Made[] = []
   readonly topics: string[] = []
   readonly stores: NamedStore[] = []
+  /** True when no handler goes on after an error, so that a bound that is to stop the run does. */
+  readonly mayStop: boolean
   readonly #used = new Set<string>()
   readonly #ordinals = new Map<string, number>()
   #names = 0
 
-  constructor(random: Random) {
+  constructor(random: Random, { mayStop }: { readonly mayStop: boolean }) {
     this.random = random
+    this.mayStop = mayStop
   }
 
   /** Adds a step, and gives its id. */
@@ -89,13 +92,22 @@ export class ProgramWriter {
   store(
     kind: StoreKind,
     { probability = 0.5, isGlobal = false } = {},
-  ): { readonly store?: string; readonly storeType?: string } {
+  ): Readonly<Record<string, unknown>> & { readonly store?: string } {
     if (!this.random.chance(probability)) return {}
+    const store = this.storeName(kind, isGlobal)
+    if (kind !== 'key-value' || isGlobal || this.random.chance(0.85)) return { store }
+    return this.random.pick([
+      { store, storeType: 'memory' },
+      { store, storeType: 'lru', maxEntries: 1 + this.random.below(5) },
+    ])
+  }
+
+  /** The name of a new store. */
+  storeName(kind: StoreKind = 'key-value', isGlobal = false): string {
     this.#names++
     const name = `s${this.#names}`
     this.stores.push({ name, kind, isGlobal })
-    const inMemory = kind === 'key-value' && this.random.chance(0.1)
-    return inMemory ? { store: name, storeType: 'memory' } : { store: name }
+    return name
   }
 
   /** Options of a versioned store. */
