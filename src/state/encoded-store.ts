@@ -85,6 +85,9 @@ class EncodedKeyValueStore<K, V> implements EncodedStore<K, V> {
   #isComplete: boolean
   #evictions = 0
   #isClosed = false
+  /** The last key found, so that what is done to a row costs one look-up; primitive keys only. */
+  #lastKey: K | undefined = undefined
+  #lastRow = NOT_FOUND
 
   constructor(options: StoreOptions<KeyValueStoreDefinition>, isEmpty: boolean) {
     const { definition } = options
@@ -236,6 +239,7 @@ class EncodedKeyValueStore<K, V> implements EncodedStore<K, V> {
 
   evict(): void {
     const table = this.#table
+    this.#lastRow = NOT_FOUND
     const round = this.#round++
     const limit = this.#options.memory.limitOf(table.usedBytes)
     if (table.usedBytes <= limit) return
@@ -263,14 +267,21 @@ class EncodedKeyValueStore<K, V> implements EncodedStore<K, V> {
 
   close(): void {
     this.#isClosed = true
+    this.#lastRow = NOT_FOUND
     this.#table.clear()
   }
 
-  /** The row of a key, used now; `#key` has its bytes. */
+  /** The row of a key, used now; when it is not there, `#key` has its bytes. */
   #find(key: K): number {
+    if (key === this.#lastKey && this.#lastRow !== NOT_FOUND) return this.#lastRow
     this.#keySerde.write(key, this.#key.reset())
     const row = this.#table.find(this.#key.bytes, 0, this.#key.end)
-    if (row !== NOT_FOUND) this.#table.setRound(row, this.#round)
+    if (row === NOT_FOUND) return row
+    this.#table.setRound(row, this.#round)
+    if (this.#keySerde.primitive === true) {
+      this.#lastKey = key
+      this.#lastRow = row
+    }
     return row
   }
 
