@@ -11,19 +11,21 @@
  *   4. offsets     the positions of the source partitions: in the transaction (exactly-once), or
  *                  committed as they are (at-least-once)
  *   5. end         the transaction commits: from here on it happened   (exactly-once only)
- *   6. save        when due: committed rows, with how far in the changelog they go, are written to
- *                  each task's database in one batch
+ *   6. save        when due: committed rows, with how far in the changelog they go, are handed to
+ *                  each task's database as one batch, which is written while records are processed
+ *                  again; the next commit waits for it
  *
  * What a crash leaves, by the step it came after:
  * - 0 to 4, exactly-once: an open transaction, aborted by the next start. Nothing happened.
  * - 0 to 4, at-least-once: output and changelog records beyond the committed positions; the source
  *   records are processed again on top of a state that has seen some of them.
- * - 5: everything happened; the database is behind its changelog and is restored from it.
+ * - 5, or within 6: everything happened; the database is behind its changelog, as it was before the
+ *   batch, and is restored from it.
  *
  * Invariants:
  * - The database never holds a row whose changelog record is not committed.
- * - The database is only written right after step 5, before new rows change (steps 5 and 6 stay
- *   together), so a row's bytes there are those that the changelog has.
+ * - The batch for the database is made right after step 5, before new rows change (steps 5 and 6
+ *   stay together), so a row's bytes there are those that the changelog has.
  */
 import type { LogClient } from '../client/client.ts'
 import { StreamsError } from '../errors.ts'
@@ -45,8 +47,15 @@ export interface CommitOptions {
   readonly afterStep?: ((step: CommitStep) => void) | undefined
 }
 
-/** Commits; false when there was nothing to commit. */
-export async function commit(options: CommitOptions): Promise<boolean> {
+export interface CommitResult {
+  /** False when there was nothing to commit. */
+  readonly hasCommitted: boolean
+  /** Settles when the databases have been written; null when that was not due. */
+  readonly saved: Promise<unknown> | null
+}
+
+/** Commits. */
+export async function commit(options: CommitOptions): Promise<CommitResult> {
   const { client, output, tasks, transactionalId, afterStep } = options
   const group = { groupId: options.groupId, generation: -1, memberId: '' }
 
@@ -86,9 +95,10 @@ export async function commit(options: CommitOptions): Promise<boolean> {
   }
 
   // 6. save
-  if (options.saves) {
-    await Promise.all(tasks.map((task) => task.save()))
-    afterStep?.('save')
+  const saved = options.saves ? Promise.all(tasks.map((task) => task.save())) : null
+  if (saved !== null && afterStep !== undefined) {
+    await saved
+    afterStep('save')
   }
-  return offsets.length > 0 || hasOutput
+  return { hasCommitted: offsets.length > 0 || hasOutput, saved }
 }

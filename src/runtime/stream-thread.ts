@@ -69,6 +69,8 @@ export class StreamThread {
   #polled: Set<RecordQueue> = new Set()
   #pollError: unknown = null
   #stopping = false
+  /** The save of the last commit, until it has been waited for. */
+  #saving: Promise<unknown> | null = null
   readonly #dirtyBytesMax: number
   #committedAt: number
   #savedAt: number
@@ -113,6 +115,7 @@ export class StreamThread {
       } while (await this.#step())
     } while (!(await this.#isAtEnd({ mayIdle: true })))
     await this.#options.globals?.catchUp()
+    await this.#endSave()
   }
 
   /** A turn; with `isStepwise` its record, or its punctuations, are committed at once. */
@@ -271,6 +274,7 @@ export class StreamThread {
 
   async #commit(how: { readonly last?: boolean } = {}): Promise<boolean> {
     const { client, output, tasks, groupId, transactionalId } = this.#options
+    await this.#endSave()
     const start = this.#clock.monotonic()
     const saves =
       how.last === true ||
@@ -278,12 +282,24 @@ export class StreamThread {
       this.#dirtyBytes() > this.#dirtyBytesMax
     const afterStep = this.#options.afterCommitStep
     const options = { client, output, tasks, groupId, transactionalId, saves, afterStep }
-    const committed = await commit(options)
+    const { hasCommitted, saved } = await commit(options)
     this.#committedAt = this.#clock.monotonic()
     if (saves) this.#savedAt = this.#committedAt
-    if (committed) this.#options.afterCommit(this.#committedAt - start)
+    this.#saving = saved
+    // Its error is thrown where it is waited for.
+    saved?.catch(() => {})
+    if (how.last === true) await this.#endSave()
+    if (hasCommitted) this.#options.afterCommit(this.#committedAt - start)
     if (this.#committedAt - this.#purgedAt >= PURGE_INTERVAL_MS) await this.#purge()
-    return committed
+    return hasCommitted
+  }
+
+  /** Waits for the save under way; with no record being processed, rows may be let go of. */
+  async #endSave(): Promise<void> {
+    if (this.#saving === null) return
+    await this.#saving
+    this.#saving = null
+    for (const { state } of this.#options.tasks) state.evict()
   }
 
   /** Deletes what nobody needs any more of repartition topics and of changelogs of windows. */

@@ -448,7 +448,7 @@ export class Task {
     this.#next.committed()
   }
 
-  /** Writes committed rows, and how far in the changelogs they go, to the task's database. */
+  /** Writes committed rows, and how far in the changelogs they go; resolves when it is done. */
   save(): Promise<void> {
     const { output, topics } = this.#options
     const offsets = new Map<string, number>()
@@ -456,7 +456,7 @@ export class Task {
       const offset = output.endOffset(topics.changelogOf(name), this.partition)
       if (offset >= 0) offsets.set(name, offset)
     }
-    return this.state.save(offsets)
+    return this.state.write(offsets)
   }
 
   /** Bytes of rows that are changed and not committed. */

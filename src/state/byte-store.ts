@@ -6,7 +6,7 @@
  *
  * Invariants:
  * - A batch is applied whole or not at all, and batches in the order `write` was called.
- * - A row is seen by reads begun after its `write` resolved.
+ * - A row is seen by scans begun after its `write` was called, and by `getMany` after that resolved.
  * - Keys and values are plain bytes, compared byte by byte, unsigned; an empty value is a value.
  */
 import type { ByteRange } from '../record/record.ts'

@@ -129,6 +129,8 @@ class RocksDBStore implements ByteStore {
   async *scan(range: ScanRange): AsyncIterable<ByteRow[]> {
     const limit = range.limit ?? Number.POSITIVE_INFINITY
     if (limit <= 0) return
+    // Its store no longer counts as unsaved what was handed over to be written.
+    await this.#writing
     const iterator = await this.#iterate(range, limit)
     try {
       const rows = iterator[Symbol.asyncIterator]()

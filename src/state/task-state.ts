@@ -132,15 +132,21 @@ export class TaskState {
     })
   }
 
+  /** Writes what the stores drained, waits for it, and lets go of what exceeds their memory. */
+  async save(offsets: ReadonlyMap<string, number>): Promise<void> {
+    await this.write(offsets)
+    this.evict()
+  }
+
   /**
-   * Writes what the stores drained, and the changelog offsets it corresponds to, in one batch; then
-   * lets go of what exceeds the stores' memory. Call it after the log committed the drained
-   * records, with nothing put in between. After an error the task must be closed: its stores hold
-   * rows as saved that are not.
+   * Writes what the stores drained, and the changelog offsets it corresponds to, in one batch. Call it
+   * after the log committed the drained records, with nothing put in between; rows may be put again
+   * while it is written. After an error the task must be closed: its stores hold rows as saved that
+   * are not.
    *
    * @param offsets by store, the changelog offset that follows its last drained record
    */
-  async save(offsets: ReadonlyMap<string, number>): Promise<void> {
+  async write(offsets: ReadonlyMap<string, number>): Promise<void> {
     const writes: Promise<void>[] = []
     for (const bytes of this.#databases.values()) {
       const batch = bytes.newBatch()
@@ -158,13 +164,12 @@ export class TaskState {
     } finally {
       this.#saving--
     }
-    this.evict()
   }
 
   /**
-   * Lets go of clean rows beyond the stores' memory. `save` does it; call it between batches when
-   * reads fill the buffers faster than that. While a save is under way it does nothing: the byte
-   * store would still answer with the rows before.
+   * Lets go of clean rows beyond the stores' memory. Call it when a `write` is done, and no record is
+   * being processed. While one is under way it does nothing: the byte store would still answer with
+   * the rows before.
    */
   evict(): void {
     if (this.#saving > 0) return

@@ -152,6 +152,13 @@ export function byteStoreContract({ name, open, dispose }: ByteStoreCase): void 
       expect(new Set(seen)).toEqual(new Set(['before']))
     })
 
+    it('scans what was written before it, though that is still under way', async () => {
+      const rows = Array.from({ length: 2000 }, (_, i) => [`k${i}`, 'x'.repeat(100)])
+      const written = putAll(store, Object.fromEntries(rows))
+      expect(await rowsOf(store)).toHaveLength(2000)
+      await written
+    })
+
     it('stops a scan that its reader leaves', async () => {
       await putAll(store, { a: '1', b: '2' })
       for await (const _ of store.scan({})) break

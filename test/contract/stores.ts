@@ -661,6 +661,20 @@ export function storesContract(storage: StorageKind, keepsBytes = false): void {
         expect(await valueAt('a')).toBe(1)
       })
 
+      it('shows rows whose write is under way, and takes changes of them', async () => {
+        for (let i = 0; i < 3000; i++) table().put(`k${i}`, { n: i }, i)
+        task.drain()
+        const saved = task.save()
+        table().put('k7', { n: -7 }, 7)
+        const rows = await all(table().range())
+        expect(rows).toHaveLength(3000)
+        expect(rows.find(({ key }) => key === 'k7')?.value.n).toBe(-7)
+        await saved
+        await task.commit()
+        await task.reopen()
+        expect([await valueAt('k7'), await valueAt('k2999')]).toEqual([-7, 2999])
+      })
+
       it('takes a store that was added, and keeps the rows of the others', async () => {
         table().put('a', { n: 1 }, 1)
         await task.commit()
