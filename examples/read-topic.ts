@@ -1,9 +1,9 @@
 /**
- * Reads a topic from its beginning to its end: what is committed there when the call is made. Used
- * by the examples to show their results.
+ * Reads a topic from its beginning to its end: what is there when the call is made, once its
+ * transactions have ended. Used by the examples to show their results.
  */
 import { setTimeout as wait } from 'node:timers/promises'
-import type { EmbeddedLog, Serde } from 'millrace'
+import type { Log, Serde } from 'millrace'
 
 export interface TopicRecord<K, V> {
   readonly partition: number
@@ -24,7 +24,7 @@ const POSITION_POLL_MS = 10
  * where a row was deleted: the serde of a topic with such rows is a `nullable` one.
  */
 export async function readTopic<K, V>(
-  log: EmbeddedLog,
+  log: Log,
   topic: string,
   serdes: { readonly key: Serde<K>; readonly value: Serde<V> },
   onRecord: (record: TopicRecord<K, V>) => void,
@@ -57,13 +57,13 @@ export async function readTopic<K, V>(
 }
 
 async function endOffsets(
-  log: EmbeddedLog,
+  log: Log,
   topic: string,
 ): Promise<{ topic: string; partition: number; offset: number }[]> {
   const [description] = await log.describeTopics([topic])
   const items = (description?.partitions ?? []).map(({ partition }) => ({ topic, partition }))
   const latest = items.map((item) => ({ ...item, at: 'latest' as const }))
-  const listed = await log.listOffsets(latest, 'read-committed')
+  const listed = await log.listOffsets(latest, 'read-uncommitted')
   return listed.map(({ partition, offset, error }) => {
     if (error !== null) throw new Error(`${topic} ${partition} cannot be read: ${error.message}`)
     return { topic, partition, offset }

@@ -31,6 +31,10 @@ export const ERROR_CODES = [
   'group-not-empty',
   'request-timed-out',
   // cluster
+  'cluster-unavailable',
+  'cluster-authentication-failed',
+  'cluster-authorization-failed',
+  'cluster-refused',
   'protocol-message-invalid',
   'protocol-version-unsupported',
   // state

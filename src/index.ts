@@ -45,6 +45,15 @@ export {
   embedded,
   type FlushPolicy,
 } from './client/embedded.ts'
+export {
+  type KafkaCounts,
+  KafkaLog,
+  type KafkaOptions,
+  kafka,
+  type SaslOptions,
+  type TlsOptions,
+} from './client/kafka.ts'
+export type { Log } from './client/log.ts'
 export type { Partitioner as ProducerPartitioner } from './client/partitioner.ts'
 export { Producer } from './client/producer.ts'
 export type {

@@ -15,7 +15,7 @@
  * gaps. For a single file that is its line number.
  */
 import { setTimeout as wait } from 'node:timers/promises'
-import { type EmbeddedLog, int64, type Producer, type ProducerRecord } from 'millrace'
+import { int64, type Log, type Producer, type ProducerRecord } from 'millrace'
 import { type Bookmark, InputFile } from './input-file.ts'
 import { LineSplitter } from './lines.ts'
 import { ACCESS_LOG } from './topology.ts'
@@ -24,7 +24,7 @@ import { ACCESS_LOG } from './topology.ts'
 const POLL_MS = 200
 
 export interface IngestOptions {
-  readonly log: EmbeddedLog
+  readonly log: Log
   readonly applicationId: string
   readonly input: string
   readonly partitions: number

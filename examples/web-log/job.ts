@@ -10,7 +10,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type EmbeddedLog, embedded, Streams, type StreamsMetrics } from 'millrace'
+import { embedded, type Log, Streams, type StreamsMetrics } from 'millrace'
 import type { Arguments } from './args.ts'
 import { ingest } from './ingest.ts'
 import type { Progress } from './progress.ts'
@@ -26,7 +26,7 @@ const PROGRESS_MS = 100
 interface Run {
   readonly args: Arguments
   readonly data: string
-  readonly log: EmbeddedLog
+  readonly log: Log
   readonly progress: Progress
   /** Ends a followed file, which is how such a run is done, and interrupts any other. */
   readonly stop: AbortSignal

@@ -4,13 +4,13 @@
  *
  * Journey: `page-stats`, `access-log.rejected` -> [results] -> report.
  */
-import { type EmbeddedLog, int64, json, text, windowed } from 'millrace'
+import { int64, json, type Log, text, windowed } from 'millrace'
 import { readTopic } from '../read-topic.ts'
 import type { PageStats } from './report.ts'
 import { PAGE_STATS, REJECTED, type RejectedLine, type Sums } from './topology.ts'
 
 /** Every page in every window with its final value, the last one written; in no order. */
-export async function readPageStats(log: EmbeddedLog, windowMs: number): Promise<PageStats[]> {
+export async function readPageStats(log: Log, windowMs: number): Promise<PageStats[]> {
   const rows = new Map<string, PageStats>()
   const serdes = { key: windowed(text, windowMs), value: json<Sums>() }
   await readTopic(log, PAGE_STATS, serdes, ({ key, value }) => {
@@ -27,10 +27,7 @@ export async function readPageStats(log: EmbeddedLog, windowMs: number): Promise
  * At least once may write a line again, after a crash, and does so in its order: a line repeats
  * when its number does not go up among the lines of the same partitions, of `access-log` and here.
  */
-export async function countRejected(
-  log: EmbeddedLog,
-  partitions: number,
-): Promise<Map<string, number>> {
+export async function countRejected(log: Log, partitions: number): Promise<Map<string, number>> {
   const counts = new Map<string, number>()
   const highest = new Map<number, number>()
   const serdes = { key: int64, value: json<RejectedLine>() }

@@ -6,9 +6,9 @@
  */
 import {
   type ConsumedRecord,
-  type EmbeddedLog,
   int64,
   json,
+  type Log,
   StreamsBuilder,
   type Topology,
   text,
@@ -76,7 +76,7 @@ function eventTime({ value }: ConsumedRecord<number, Line>, partitionTime: numbe
  * Creates the topics that are not there. Nothing in them is ever deleted: event times may be years
  * ago, so that any retention by time could take a line or a result at once.
  */
-export async function createTopics(log: EmbeddedLog, partitions: number): Promise<void> {
+export async function createTopics(log: Log, partitions: number): Promise<void> {
   const config = { 'retention.ms': '-1' }
   const topics = [ACCESS_LOG, REJECTED, PAGE_STATS].map((topic) => ({ topic, partitions, config }))
   for (const { topic, error } of await log.admin.createTopics(topics)) {

@@ -63,7 +63,7 @@ interface Ahead {
 /**
  * Reads records of topics, alone or sharing them with the other members of a group.
  *
- * Iterate over it for batches, or over `records()`. `EmbeddedLog.consumer` makes one.
+ * Iterate over it for batches, or over `records()`. `Log.consumer` makes one.
  *
  * @see org.apache.kafka.clients.consumer.KafkaConsumer
  * @example

@@ -33,7 +33,6 @@ import type {
   Isolation,
   ListedOffset,
   LogAdmin,
-  LogClient,
   LogTransactions,
   OffsetItem,
   OffsetResult,
@@ -46,6 +45,7 @@ import type {
 import { Consumer } from './consumer.ts'
 import type { ConsumerOptions } from './consumer-options.ts'
 import { CoordinatedMembership, type GroupCoordinator } from './group-membership.ts'
+import type { Log } from './log.ts'
 import { Producer } from './producer.ts'
 import type { ProducerOptions } from './producer-options.ts'
 
@@ -112,7 +112,7 @@ type Lifetime =
  * await log.shutdown()
  * ```
  */
-export class EmbeddedLog implements LogClient {
+export class EmbeddedLog implements Log {
   readonly clock: Clock
   readonly transactions: LogTransactions
   readonly admin: LogAdmin
@@ -271,6 +271,7 @@ export class EmbeddedLog implements LogClient {
       heartbeat: async ({ groupId, memberId, generation }) =>
         (await this.#opened()).group(groupId).heartbeat(memberId, generation),
       leave: async ({ groupId, memberId }) => (await this.#opened()).group(groupId).leave(memberId),
+      close: () => {},
     }
   }
 

@@ -35,24 +35,31 @@ export interface JoinedGroup {
   }[]
 }
 
+export interface JoinRequest {
+  readonly groupId: string
+  readonly memberId: string
+  readonly instanceId?: string
+  readonly protocols: readonly { readonly name: string; readonly metadata: Uint8Array }[]
+  readonly sessionTimeoutMs: number
+  readonly rebalanceTimeoutMs: number
+  /** Called when a new member has its id and goes on waiting: under it, it can leave. */
+  readonly onNamed: (memberId: string) => void
+  /** Called when the group changes, where the coordinator says so by itself. */
+  readonly onRebalance: () => void
+}
+
 /** How the loop reaches the coordinator. Rejections carry a `kind` as `ClientError` does. */
 export interface GroupCoordinator {
   readonly clock: Clock
-  join(request: {
-    readonly groupId: string
-    readonly memberId: string
-    readonly instanceId?: string
-    readonly protocols: readonly { readonly name: string; readonly metadata: Uint8Array }[]
-    readonly sessionTimeoutMs: number
-    readonly rebalanceTimeoutMs: number
-    readonly onRebalance: () => void
-  }): Promise<JoinedGroup>
+  join(request: JoinRequest): Promise<JoinedGroup>
   sync(
     identity: GroupIdentity,
     assignments: readonly { readonly memberId: string; readonly assignment: Uint8Array }[],
   ): Promise<Uint8Array>
   heartbeat(identity: GroupIdentity): Promise<void>
   leave(identity: GroupIdentity): Promise<void>
+  /** The member is gone for good. */
+  close(): void
 }
 
 export class CoordinatedMembership implements GroupMembership {
@@ -90,6 +97,7 @@ export class CoordinatedMembership implements GroupMembership {
     if (this.#joining) await this.#quietlyLeave()
     await this.#running
     await this.#quietlyLeave()
+    this.#coordinator.close()
   }
 
   #joining = false
@@ -134,6 +142,10 @@ export class CoordinatedMembership implements GroupMembership {
         protocols: [{ name: protocol, metadata }],
         sessionTimeoutMs: this.#options.sessionTimeoutMs,
         rebalanceTimeoutMs: this.#options.rebalanceTimeoutMs,
+        onNamed: (memberId) => {
+          this.identity = this.#identityOf(memberId, -1)
+          if (this.#left) void this.#quietlyLeave()
+        },
         onRebalance: () => this.rejoin('the group changes'),
       })
     } finally {

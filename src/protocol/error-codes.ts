@@ -1,7 +1,7 @@
 /**
  * The errors of Kafka's protocol: names and numbers, up to Kafka 4.3
  * (https://kafka.apache.org/protocol#protocol_error_codes). How a client answers each is in
- * `client/kafka-errors.ts`.
+ * `client/kafka/errors.ts`.
  */
 export const ERROR_NUMBERS = {
   UNKNOWN_SERVER_ERROR: -1,

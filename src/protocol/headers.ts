@@ -7,6 +7,7 @@
  */
 import { int16, int32, string } from './fields.ts'
 import { Message } from './message.ts'
+import type { MessageReader } from './message-reader.ts'
 
 export const RequestHeader = new Message('RequestHeader', {
   versions: [1, 2],
@@ -24,3 +25,11 @@ export const ResponseHeader = new Message('ResponseHeader', {
   flexible: 1,
   fields: { correlationId: int32() },
 })
+
+/** Moves over the tagged fields with which a flexible header ends; none is defined so far. */
+export function skipHeaderTags(reader: MessageReader): void {
+  for (let count = reader.uvarint(); count > 0; count--) {
+    reader.uvarint()
+    reader.take(reader.uvarint())
+  }
+}

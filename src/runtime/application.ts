@@ -16,7 +16,7 @@
  * Invariant: when a step fails, what the steps before it opened is closed again.
  */
 import { join } from 'node:path'
-import type { FetchedOffset, OffsetSpec, TopicPartition } from '../client/client.ts'
+import type { FetchedOffset, Isolation, OffsetSpec, TopicPartition } from '../client/client.ts'
 import { sleep } from '../clock.ts'
 import { StreamsError } from '../errors.ts'
 import { NO_HEADERS } from '../record/record.ts'
@@ -217,10 +217,12 @@ async function startingPoints(
   const wanted = topics.tasks.flatMap((task) => sourcePartitions(task, topics))
   const committed = await stableOffsets(wanted, options)
   const fallbacks = await resetOffsets(wanted, committed, options)
+  // What a transaction that is just ending wrote is part of what is there.
   const ends = options.untilEnd
     ? await listOffsets(
         wanted.map((one) => ({ ...one, at: 'latest' as const })),
         options,
+        'read-uncommitted',
       )
     : null
   const starts = new Map<string, StartingPoint[]>()
@@ -294,8 +296,9 @@ async function stableOffsets(
 async function listOffsets(
   items: readonly (TopicPartition & { readonly at: OffsetSpec })[],
   { log }: CheckedOptions,
+  isolation: Isolation = 'read-committed',
 ): Promise<number[]> {
-  const listed = await log.listOffsets(items, 'read-committed')
+  const listed = await log.listOffsets(items, isolation)
   return listed.map(({ topic, partition, offset, error }) => {
     if (error === null) return offset
     throw new StreamsError(error.code, `Offsets cannot be listed: ${error.message}`, {

@@ -248,7 +248,8 @@ export class Output {
         continue
       }
       if (error === null) {
-        batch.output.endOffset = result.baseOffset + batch.recordCount
+        // A cluster may know a batch again and no longer know where it is.
+        if (result.baseOffset >= 0) batch.output.endOffset = result.baseOffset + batch.recordCount
         continue
       }
       if (error.kind !== 'retry' || late) {

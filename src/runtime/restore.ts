@@ -5,8 +5,9 @@
  * write buffers: nothing of a restore stays in memory.
  *
  * Invariants:
- * - Restoring starts at the offset the database was saved with, and ends at the last stable offset
- *   seen at start; nobody else writes these partitions any more.
+ * - Restoring starts at the offset the database was saved with, and ends at the end of the log seen
+ *   at start; nobody else writes these partitions any more. What a transaction that was just
+ *   committed wrote there is waited for: on a cluster its markers come after the commit's answer.
  * - Rows and the offset they go up to are one batch, so an interrupted restore goes on where it was.
  * - One write per database is in flight, while the next is being filled; all tasks at once.
  */
@@ -108,7 +109,7 @@ async function bounds(client: LogClient, changelog: TopicPartition): Promise<[nu
       { topic, partition, at: 'earliest' },
       { topic, partition, at: 'latest' },
     ],
-    'read-committed',
+    'read-uncommitted',
   )
   for (const { error } of listed) {
     if (error === null) continue

@@ -337,7 +337,8 @@ export class StreamThread {
     })
     const ends = await this.#options.client.listOffsets(
       open.map(({ queue: { topic, partition } }) => ({ topic, partition, at: 'latest' as const })),
-      'read-committed',
+      // Past what can be read yet: on a cluster it becomes stable after the commit's answer.
+      'read-uncommitted',
     )
     return open.every(({ reached }, index) => reached >= (ends[index]?.offset ?? 0))
   }

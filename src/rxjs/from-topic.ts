@@ -13,7 +13,7 @@ import { Observable, type Subscriber } from 'rxjs'
 import type { Consumer, ConsumerBatch, ConsumerOptions, ConsumerRecord, Serde } from '../index.ts'
 import { Credits } from './credits.ts'
 
-/** What consumers are made by: an `EmbeddedLog`. */
+/** What consumers are made by: a `Log`. */
 export interface ConsumerSource {
   /** A new consumer; it is closed by who asked for it. */
   consumer<K, V>(options: ConsumerOptions<K, V>): Consumer<K, V>

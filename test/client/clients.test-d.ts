@@ -1,4 +1,4 @@
-/** Types of the included log, its producers and its consumers. */
+/** Types of the included log and of a cluster, of their producers and their consumers. */
 import {
   type Consumer,
   type ConsumerBatch,
@@ -7,7 +7,10 @@ import {
   embedded,
   type GroupIdentity,
   json,
-  type LogClient,
+  type KafkaCounts,
+  type KafkaLog,
+  kafka,
+  type Log,
   type Producer,
   type ProducerIdentity,
   type ProducerTransaction,
@@ -26,13 +29,26 @@ declare const consumer: Consumer<string, Order>
 
 test('a log is what an application runs on', () => {
   expectTypeOf(embedded()).toEqualTypeOf<EmbeddedLog>()
-  expectTypeOf(embedded({ directory: './data', retention: '1d' })).toExtend<LogClient>()
+  expectTypeOf(embedded({ directory: './data', retention: '1d' })).toExtend<Log>()
   expectTypeOf(log.open()).toEqualTypeOf<Promise<void>>()
   expectTypeOf(log.flush()).toEqualTypeOf<Promise<void>>()
   expectTypeOf(log.close()).toEqualTypeOf<Promise<void>>()
   expectTypeOf(log.shutdown()).toEqualTypeOf<Promise<void>>()
   // @ts-expect-error a duration is milliseconds or text with a unit
   embedded({ retention: 'a day' })
+})
+
+test('a cluster is a log too', () => {
+  const cluster = kafka({
+    brokers: ['broker-1:9092'],
+    ssl: { ca: 'pem' },
+    sasl: { mechanism: 'oauthbearer', token: async () => 'token' },
+  })
+  expectTypeOf(cluster).toEqualTypeOf<KafkaLog>()
+  expectTypeOf(cluster).toExtend<Log>()
+  expectTypeOf(cluster.counts).toEqualTypeOf<KafkaCounts>()
+  // @ts-expect-error a mechanism without its secret
+  kafka({ brokers: ['broker-1'], sasl: { mechanism: 'plain', username: 'alice' } })
 })
 
 test('producers and consumers have the types of their serdes', () => {

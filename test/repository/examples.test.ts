@@ -104,6 +104,9 @@ async function programAndLog(): Promise<Record<string, unknown>> {
     // A folder of an example is the log in memory that has its topics.
     embedded: (given: millrace.EmbeddedOptions = {}) =>
       given.directory === undefined ? millrace.embedded(given) : log,
+    // A cluster of an example is that log too.
+    kafka: (given: millrace.KafkaOptions) =>
+      Object.assign(log, { counts: millrace.kafka(given).counts }),
     console: quiet,
     expect,
   }
