@@ -27,7 +27,9 @@ export async function joinAds(
   ads: readonly GeneratedAd[],
   directory: string,
 ): Promise<Map<string, Conversion[]>> {
-  await using log = embedded({ directory: join(directory, 'log') })
+  // Records of the sample are older than any retention by time.
+  const topicDefaults = { 'retention.ms': '-1' }
+  await using log = embedded({ directory: join(directory, 'log'), topicDefaults })
   await log.open()
   // Both sides of a join need the same number of partitions.
   const topics = [IMPRESSIONS, CLICKS, CONVERSIONS]
