@@ -63,6 +63,8 @@ export interface StoreDraft {
   isSource?: boolean
   /** True when those who read the rows want their bytes. */
   keepsBytes?: boolean
+  /** Of a read-only store: whose partitions its rows lie in. */
+  topics?: readonly string[]
   /** True for an aggregation whose rows leave when the task commits: the store is ahead of that. */
   emitsAtCommit?: boolean
 }
@@ -161,8 +163,16 @@ export class Graph {
     return draft
   }
 
-  /** Adds a store a user defined; the same definition may be added again. */
-  addStateStore(definition: StoreDefinition, call: string): StoreDraft {
+  /**
+   * Adds a store a user defined; the same definition may be added again.
+   *
+   * @param rows of a read-only store: its definition with their source, and whose partitions they lie in
+   */
+  addStateStore(
+    definition: StoreDefinition,
+    call: string,
+    rows?: { readonly definition: StoreDefinition; readonly topics: readonly string[] },
+  ): StoreDraft {
     const known = this.#stateStores.get(definition)
     if (known !== undefined) return known
     const name = (definition as Partial<StoreDefinition> | null)?.name
@@ -172,7 +182,8 @@ export class Graph {
       )
     }
     this.storeNames.take(name, call)
-    const draft = this.addStore(definition)
+    const draft = this.addStore(rows?.definition ?? definition)
+    if (rows !== undefined) draft.topics = rows.topics
     this.#stateStores.set(definition, draft)
     return draft
   }

@@ -53,6 +53,9 @@ export function addProcess<KIn, VIn, KOut, VOut>(
   }
   const drafts = brought.map((definition) => graph.addStateStore(definition, call))
   drafts.push(...connectedStores(place, options?.stores, call))
+  for (const { topics } of drafts) {
+    if (topics !== undefined) graph.addCoPartitioning([...place.topics, ...topics], call)
+  }
   const name = graph.name(lineage, verb, options?.name)
   graph.addProcessor(name, [place.node], {
     create: userProcessor(create, { fixedKey }),

@@ -22,6 +22,7 @@ import {
 import { Graph, type Place } from './graph.ts'
 import { KStream } from './k-stream.ts'
 import { addTable, type KTable } from './k-table.ts'
+import { addReadOnlyStore, checkReadOnlyStore } from './read-only-store.ts'
 import { checkRequiredNames } from './required-names.ts'
 import type { Present } from './serde-options.ts'
 import { readTableStoreOptions, type TableStoreOptions } from './versioned.ts'
@@ -165,6 +166,46 @@ export class StreamsBuilder {
    */
   addStateStore(definition: StoreDefinition): void {
     this.#graph.addStateStore(definition, 'addStateStore(...)')
+  }
+
+  /**
+   * Adds a store that has the rows of a topic, for processors to look up: a key's last value, null
+   * deletes it. A processor that names it sees it read-only, and is in its partition: keys of both are
+   * partitioned alike, and the partition counts have to be equal.
+   *
+   * There is no changelog: rows that are lost come back from the topic, up to where it was processed.
+   *
+   * @param definition - `keyValueStore(...)`, whose serdes read the topic
+   * @param topic - keeps the last value of each key, so it is compacted or never deletes
+   * @throws TypeError when the store is not one of a row for each key, or the topic is already read with
+   * other options
+   * @see org.apache.kafka.streams.Topology#addReadOnlyStateStore, KIP-813
+   * @example
+   * ```ts
+   * const rates = keyValueStore({ name: 'rates', key: text, value: float64 })
+   * builder.addReadOnlyStore(rates, 'rates')
+   * orders.process({
+   *   stores: [rates],
+   *   create: () => {
+   *     let context: ProcessorContext<string, number>
+   *     return {
+   *       init(given) {
+   *         context = given
+   *       },
+   *       async process(order) {
+   *         const rate = await context.store(rates).get(order.key)
+   *         await context.forward({ ...order, value: order.value.amount * (rate?.value ?? 1) })
+   *       },
+   *     }
+   *   },
+   * })
+   * ```
+   */
+  addReadOnlyStore<K, V>(definition: TypedStore<KeyValueStore<K, V>>, topic: string): void {
+    const call = `addReadOnlyStore(...) of ${show(topic)}`
+    checkReadOnlyStore(definition, call)
+    const { keySerde: key, valueSerde: value } = definition
+    addReadOnlyStore(this.#read(checkTopic(topic, call), { key, value }, call), definition, call)
   }
 
   /**

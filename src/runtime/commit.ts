@@ -64,7 +64,7 @@ export async function commit(options: CommitOptions): Promise<CommitResult> {
   afterStep?.('flush')
 
   // 2. drain
-  for (const task of tasks) task.drainChanges()
+  for (const task of tasks) task.stores.drain()
   afterStep?.('drain')
 
   const offsets = tasks.flatMap((task) => task.committableOffsets())

@@ -1,5 +1,5 @@
 /**
- * A store as those see it who must not write it: a task's view of a global store.
+ * A store as those see it who must not write it: of a global store, or of a topic's rows.
  *
  * Invariant: what writes throws, whatever the kind of the store.
  */
@@ -19,7 +19,7 @@ export function readOnly(store: StateStore): StateStore {
       const method = WRITING.has(String(name))
         ? () => {
             throw new TypeError(
-              `${String(name)} on '${target.name}': a global store is written by its own processor only; read it here`,
+              `${String(name)} on '${target.name}': this store is written by its own processor only; read it here`,
             )
           }
         : value.bind(target)

@@ -14,22 +14,34 @@
 import type { FetchedPartition, Fetcher, LogClient, TopicPartition } from '../client/client.ts'
 import { CommittedBatches } from '../client/committed-batches.ts'
 import { StreamsError } from '../errors.ts'
-import type { StoreChangelog, Task } from './task.ts'
+import type { StartingPoint, Task } from './task.ts'
+import type { StoreChangelog } from './task-stores.ts'
 
 const FETCH_BYTES = 4 * 1024 * 1024
 const FETCH_WAIT_MS = 1000
 
 /** Restores all tasks; how many changelog records that took. */
-export async function restoreTasks(client: LogClient, tasks: readonly Task[]): Promise<number> {
-  const counts = await Promise.all(tasks.map((task) => restoreTask(client, task)))
+export async function restoreTasks(
+  client: LogClient,
+  tasks: readonly Task[],
+  starts: ReadonlyMap<string, readonly StartingPoint[]>,
+): Promise<number> {
+  const counts = await Promise.all(
+    tasks.map((task) => restoreTask(client, task, starts.get(task.id))),
+  )
   return counts.reduce((sum, count) => sum + count, 0)
 }
 
-async function restoreTask(client: LogClient, task: Task): Promise<number> {
+async function restoreTask(
+  client: LogClient,
+  task: Task,
+  starts: readonly StartingPoint[] | undefined,
+): Promise<number> {
   let records = 0
-  for (const changelog of task.changelogs()) {
-    const [start, end] = await bounds(client, changelog)
-    if (changelog.savedOffset > end) {
+  for (const changelog of task.stores.changelogs(starts)) {
+    const [start, last] = await bounds(client, changelog)
+    const end = Math.min(last, changelog.end ?? last)
+    if (changelog.savedOffset > end && changelog.end === undefined) {
       throw new StreamsError(
         'restore-failed',
         `Store '${changelog.store}' was saved up to offset ${changelog.savedOffset}, but its changelog ends at ${end}: the log lost records that the state has. Delete the folder of task ${task.id}; it is restored from the log`,
@@ -62,15 +74,15 @@ async function restoreStore(
       while (batches.next()) {
         while (reader.next()) {
           const { keyRange } = reader
-          if (keyRange === null || reader.offset < position) continue
+          if (keyRange === null || reader.offset < position || reader.offset >= range.end) continue
           writer.add(keyRange, reader.valueRange, reader.timestamp)
           records++
         }
-        if (writer.isFull) await writer.write(batches.position)
+        if (writer.isFull) await writer.write(Math.min(batches.position, range.end))
       }
       position = batches.position
     }
-    await writer.finish(position)
+    await writer.finish(Math.min(position, range.end))
   } catch (error) {
     if (error instanceof StreamsError && error.place.store !== undefined) throw error
     const message = error instanceof Error ? error.message : String(error)

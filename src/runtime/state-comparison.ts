@@ -115,7 +115,8 @@ function compareStore(lists: Lists, compared: Compared<DescribedStore>): void {
     lists.incompatible.push({ kind, name, reason: otherCount(partitions, now) })
     return
   }
-  if (before === undefined || !hasRows(name, before, found)) {
+  const isSameTopic = now.topic !== undefined && now.topic === before?.topic
+  if (before === undefined || (!hasRows(name, before, found) && !isSameTopic)) {
     // A changelog that nobody described is of a start that ended before its first commit.
     lists[partitions === null ? 'new' : 'kept'].push({ kind, name, reason: null })
     return
@@ -127,6 +128,11 @@ function compareStore(lists: Lists, compared: Compared<DescribedStore>): void {
 
 function storeMisfit(before: DescribedStore, now: DescribedStore): string | null {
   if (before.partitions !== now.partitions) return otherCount(before.partitions, now)
+  if (now.topic !== undefined && before.topic !== undefined) {
+    return now.topic === before.topic
+      ? incompatibility(before, now)
+      : `its rows were those of topic '${before.topic}' and are now to be those of '${now.topic}'`
+  }
   if (!before.changelog && now.changelog) {
     return 'it was kept without a changelog, so the one it is to have now would lack its rows'
   }
@@ -143,7 +149,8 @@ function storeNote(before: DescribedStore, now: DescribedStore): string | null {
   if (before.isGone)
     return 'it was not in the topology for a time, and lacks what was processed then'
   if (before.subTopology === now.subTopology || now.storage === 'memory') return null
-  return `its tasks are now ${now.subTopology}_* instead of ${before.subTopology}_*: it is restored from its changelog`
+  const from = now.topic === undefined ? 'its changelog' : `topic '${now.topic}'`
+  return `its tasks are now ${now.subTopology}_* instead of ${before.subTopology}_*: it is restored from ${from}`
 }
 
 function compareTopic(lists: Lists, { name, before, now, found }: Compared<DescribedTopic>): void {

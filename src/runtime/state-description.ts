@@ -29,6 +29,8 @@ export interface DescribedStore extends StoreFacts {
   readonly subTopology: number
   /** Topics its sub-topology reads, as the topology names them. */
   readonly sources: readonly string[]
+  /** Of a read-only store the topic whose rows it has. */
+  readonly topic?: string
   readonly isGone?: true
 }
 
@@ -71,7 +73,9 @@ export function describeState(
       const storage = plan.storage ?? definition.storage
       const partitions = plan.tasksOf(id)
       const place = { storage, changelog, partitions, subTopology: id, sources }
-      stores.set(name, { ...factsOf(definition), ...place })
+      const topic = definition.kind === 'key-value' ? definition.source?.topic : undefined
+      const ofTopic = topic === undefined ? {} : { topic }
+      stores.set(name, { ...factsOf(definition), ...place, ...ofTopic })
     }
   }
   const topics = new Map<string, DescribedTopic>()

@@ -268,7 +268,7 @@ export class StreamThread {
 
   #dirtyBytes(): number {
     let bytes = 0
-    for (const task of this.#options.tasks) bytes += task.dirtyBytes()
+    for (const task of this.#options.tasks) bytes += task.stores.dirtyBytes()
     return bytes
   }
 

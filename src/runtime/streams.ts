@@ -100,7 +100,7 @@ export class Streams {
     let queuedBytes = 0
     let streamTime = -1
     for (const task of this.#application?.tasks ?? []) {
-      storeBytes += task.storeBytes()
+      storeBytes += task.stores.bufferedBytes()
       streamTime = Math.max(streamTime, task.streamTime)
       for (const queue of task.queues) queuedBytes += queue.bufferedBytes
     }

@@ -12,9 +12,9 @@
  */
 import type { FetchedOffset, OffsetItem, TopicPartition } from '../client/client.ts'
 import type { Clock } from '../clock.ts'
-import { NO_HEADERS, type PromiseOrValue } from '../record/record.ts'
+import type { PromiseOrValue } from '../record/record.ts'
 import { inOrder } from '../record/when.ts'
-import type { StateStore, StoreDefinition } from '../state/store.ts'
+import type { StateStore } from '../state/store.ts'
 import type { TaskState } from '../state/task-state.ts'
 import type { ObservedTime, Processor, RecordMetadata, Resume } from '../topology/processor.ts'
 import type { SourceNode, SubTopology } from '../topology/topology.ts'
@@ -33,6 +33,7 @@ import { TaskFailures } from './task-failures.ts'
 import { buildTaskGraph, type SourceEntry, type TaskGraph } from './task-graph.ts'
 import { IDLING } from './task-idling.ts'
 import type { TaskSurroundings } from './task-node.ts'
+import { TaskStores } from './task-stores.ts'
 import { encodeMark } from './time-mark.ts'
 
 /** What a task is, before it runs. */
@@ -72,25 +73,14 @@ export interface StartingPoint {
   readonly isInternal: boolean
 }
 
-/**
- * How long a changelog keeps what its store has expired: the store's own time may be behind the
- * task's by records that a filter held back.
- */
-const PURGE_SLACK_MS = 86_400_000
-
 /** The name under which the task's aligned time is committed; no operator can have it. */
 export const ALIGNED_TIME = '@time'
-
-/** The changelog partition of a store, and the offset its saved rows go up to. */
-export interface StoreChangelog extends TopicPartition {
-  readonly store: string
-  readonly savedOffset: number
-}
 
 export class Task {
   readonly id: string
   readonly partition: number
   readonly state: TaskState
+  readonly stores: TaskStores
   queues: readonly RecordQueue[] = []
 
   readonly #options: TaskOptions
@@ -107,8 +97,6 @@ export class Task {
   readonly #punctuations = new Punctuations()
   #commitRequested = false
   readonly #failures: TaskFailures
-  /** Stores of which a read changes what a commit is to keep. */
-  readonly #readStores: readonly StateStore[]
   readonly #aligned: AlignedTime | null
   readonly #next: NextQueue
   /** Processors that do something when the task's time moved without a record of theirs. */
@@ -130,9 +118,7 @@ export class Task {
     this.id = options.description.id
     this.partition = options.description.partition
     this.state = options.state
-    this.#readStores = options.state
-      .stores()
-      .filter(({ hasUndrained }) => hasUndrained !== undefined)
+    this.stores = new TaskStores(options)
     this.#graph = buildTaskGraph(
       options.description.subTopology,
       this.#surroundings(),
@@ -368,7 +354,7 @@ export class Task {
   /** True when records were processed since the last commit. */
   hasUncommitted(): boolean {
     if (this.#punctuations.hasUncommitted || this.#next.hasUncommitted) return true
-    if (this.#readStores.some(({ hasUndrained }) => hasUndrained)) return true
+    if (this.stores.hasUndrained) return true
     if (this.#marksRepartitions && this.#aligned?.nextMark(this.id) != null) return true
     return this.queues.some((queue, index) => queue.committable !== this.#committed[index])
   }
@@ -406,20 +392,6 @@ export class Task {
     return lowest
   }
 
-  /** Hands every changed row to its changelog partition. */
-  drainChanges(): void {
-    const { output, metrics, topics } = this.#options
-    for (const store of this.state.stores()) {
-      const definition = this.#definition(store.name)
-      const changelog = output.partition(topics.changelogOf(store.name), this.partition)
-      store.drainChanges((key, value, timestamp) => {
-        if (!definition.changelog) return
-        metrics.changelogRecords++
-        output.append(changelog, key, value, timestamp, NO_HEADERS)
-      })
-    }
-  }
-
   /** The offsets to commit, for the partitions where they moved. */
   committableOffsets(): OffsetItem[] {
     const offsets: OffsetItem[] = []
@@ -450,26 +422,9 @@ export class Task {
 
   /** Writes committed rows, and how far in the changelogs they go; resolves when it is done. */
   save(): Promise<void> {
-    const { output, topics } = this.#options
-    const offsets = new Map<string, number>()
-    for (const { name } of this.state.stores()) {
-      const offset = output.endOffset(topics.changelogOf(name), this.partition)
-      if (offset >= 0) offsets.set(name, offset)
-    }
-    return this.state.write(offsets)
-  }
-
-  /** Bytes of rows that are changed and not committed. */
-  dirtyBytes(): number {
-    let bytes = 0
-    for (const store of this.state.stores()) bytes += store.dirtyBytes()
-    return bytes
-  }
-
-  storeBytes(): number {
-    let bytes = 0
-    for (const store of this.state.stores()) bytes += store.bufferedBytes()
-    return bytes
+    return this.stores.save(
+      (name) => this.queues.find(({ topic }) => topic === name)?.committable ?? -1,
+    )
   }
 
   async close(): Promise<void> {
@@ -477,37 +432,9 @@ export class Task {
     await this.state.close()
   }
 
-  /** Changelog partitions with the offset each store's rows go up to. */
-  changelogs(): StoreChangelog[] {
-    return this.state
-      .stores()
-      .filter(({ name }) => this.#definition(name).changelog)
-      .map(({ name: store }) => ({
-        store,
-        topic: this.#options.topics.changelogOf(store),
-        partition: this.partition,
-        savedOffset: this.state.changelogOffset(store) ?? 0,
-      }))
-  }
-
   /** Changelog partitions whose records before a time are all expired, with that time. */
   expiredChangelogs(): (TopicPartition & { readonly before: number })[] {
-    const expired: (TopicPartition & { readonly before: number })[] = []
-    for (const { store, topic, partition } of this.changelogs()) {
-      const definition = this.#definition(store)
-      if (!('retentionMs' in definition)) continue
-      // A row is never older than its window's start, and observed time never ahead of stream time.
-      const time = this.#aligned?.max ?? this.#streamTime
-      const lingerMs = definition.kind === 'session' ? (definition.lingerMs ?? 0) : 0
-      const before = time - definition.retentionMs - lingerMs - PURGE_SLACK_MS
-      if (before > 0) expired.push({ topic, partition, before })
-    }
-    return expired
-  }
-
-  #definition(name: string): StoreDefinition {
-    const { stores } = this.#options.description.subTopology
-    return stores.find((store) => store.name === name) as StoreDefinition
+    return this.stores.expired(this.#aligned?.max ?? this.#streamTime)
   }
 
   #metadata(): RecordMetadata | null {
@@ -538,7 +465,7 @@ export class Task {
         this.#commitRequested = true
       },
       observedTime: (name) => this.#observedTime(name),
-      store: (name, node) => this.#store(name, node),
+      store: (name, node) => this.stores.find(name, node),
     }
   }
 
@@ -575,20 +502,5 @@ export class Task {
       this.#observed.set(name, time)
     }
     return time
-  }
-
-  #store(name: string, nodeName: string): StateStore {
-    const global = this.#options.globals?.store(name)
-    if (global !== undefined) return global
-    const node = this.#options.description.subTopology.nodes.find(
-      (candidate) => candidate.name === nodeName,
-    )
-    if (node?.kind !== 'processor' || !node.stores.includes(name)) {
-      const connected = node?.kind === 'processor' ? node.stores.join(', ') || 'none' : 'none'
-      throw new TypeError(
-        `'${nodeName}' asks for store '${name}', which it is not connected to (connected: ${connected}); name it in the operator's stores`,
-      )
-    }
-    return this.state.store(name)
   }
 }

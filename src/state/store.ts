@@ -30,6 +30,14 @@ export interface KeyValueStoreDefinition {
   readonly maxEntries?: number | undefined
   /** True when rows are kept as bytes, for those who want no other: an `EncodedStore`. */
   readonly keepsBytes?: boolean
+  /** Where the rows of a read-only store come from. */
+  readonly source?: StoreSource | undefined
+}
+
+/** The topic whose rows a store has, which takes the place of a changelog, and the node that puts them. */
+export interface StoreSource {
+  readonly topic: string
+  readonly writer: string
 }
 
 export interface WindowStoreDefinition {

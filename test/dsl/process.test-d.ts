@@ -95,6 +95,9 @@ test('a builder takes stores by their definitions, and gives a topology', () => 
   }))
   const seen = windowStore({ name: 'seen', key: text, value: text, size: 1, retention: 2 })
   const create = () => ({ process() {} })
+  expectTypeOf(builder.addReadOnlyStore(totals, 'totals')).toEqualTypeOf<void>()
+  // @ts-expect-error a store of a topic's rows is one row a key
+  builder.addReadOnlyStore(seen, 'seen')
   // @ts-expect-error a global store is one row a key
   builder.addGlobalStore(seen, 'seen', create)
   expectTypeOf(builder.build()).toEqualTypeOf<Topology>()

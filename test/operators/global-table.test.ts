@@ -95,7 +95,7 @@ test('a processor fills a global store, and tasks read it without being connecte
     await driver.restart()
     await driver.input('in', serdes).pipe({ key: 'k', value: 'EUR', timestamp: 2 })
     expect((await out.readAll()).map(({ value }) => value)).toEqual(['1.5', '1.5'])
-    expect(String(written)).toMatch(/global store is written by its own processor only/)
+    expect(String(written)).toMatch(/this store is written by its own processor only/)
   } finally {
     await driver.close()
   }

@@ -60,6 +60,8 @@ const TYPE_CYCLES: Readonly<Record<string, string>> = {
   'dsl/stream-steps.ts -> dsl/k-stream.ts': 'a step of a stream gives a stream',
   'log/log-home.ts -> log/segment.ts': 'a log is made of segments, and a segment knows its log',
   'runtime/application-topics.ts -> runtime/task.ts': 'topics decide which tasks there are',
+  'runtime/task-stores.ts -> runtime/task.ts':
+    'a task has stores, which are those of its description',
 }
 
 /** Edges: they use what a user of the package uses. */
