@@ -83,7 +83,12 @@ export { KGroupedStream } from './dsl/k-grouped-stream.ts'
 export { KGroupedTable } from './dsl/k-grouped-table.ts'
 export { KStream } from './dsl/k-stream.ts'
 export { type FilterOptions, KTable, type NameOptions } from './dsl/k-table.ts'
-export type { CreateProcessor, ProcessOptions, ProcessorSource } from './dsl/process.ts'
+export type {
+  CreateProcessor,
+  MakerSource,
+  ProcessOptions,
+  ProcessorSource,
+} from './dsl/process.ts'
 export type { StreamTraits, TableTraits } from './dsl/serde-options.ts'
 export { type SessionMergeOption, SessionWindowedKStream } from './dsl/session-windowed-k-stream.ts'
 export type {
@@ -122,6 +127,7 @@ export {
   untilTimeLimit,
   untilWindowCloses,
 } from './dsl/suppressed.ts'
+export type { RowTransformerSource, TransformOptions } from './dsl/table-transform.ts'
 export type { TableStepOptions } from './dsl/table-verbs.ts'
 export { TimeWindowedKStream } from './dsl/time-windowed-k-stream.ts'
 export {
@@ -156,6 +162,7 @@ export {
 } from './errors.ts'
 export { type AsyncAttempt, AsyncTimeoutError } from './operators/async-call.ts'
 export type { Emission } from './operators/emission.ts'
+export type { RowTransformer, RowTransformerContext } from './operators/table-transform.ts'
 export type { ByteWriter } from './record/byte-writer.ts'
 export type { Compression } from './record/compression.ts'
 export type {

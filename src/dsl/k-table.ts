@@ -35,6 +35,11 @@ import type {
 import type { GroupOptions } from './stream-options.ts'
 import { addSuppression, type Suppressed, type SuppressOptions } from './suppressed.ts'
 import {
+  addTableTransform,
+  type RowTransformerSource,
+  type TransformOptions,
+} from './table-transform.ts'
+import {
   addTableStep,
   joinTables,
   regroupTable,
@@ -212,6 +217,47 @@ export class KTable<K, V, Has extends TableTraits = never> {
   ): KTable<K, R | Extract<V, null>, TableTraits> {
     const plan = { ...MAPPER, verb: 'mapValues', given: mapper, options }
     return this.#step<R | Extract<V, null>, TableTraits>(mapper, plan)
+  }
+
+  /**
+   * Gives each row another value by an object of one's own, which may keep state in stores and is asked
+   * about deletions too. The result is kept in a store: nothing is asked twice.
+   *
+   * @param transformer - `() => RowTransformer`, or `{ create, stores }` with definitions of its stores
+   * @param options - `value` (serde of the result, required unless it is text), `store`, `stores`, `name`
+   * @throws TypeError when a store is not there, or the function makes no new transformer each time
+   * @see org.apache.kafka.streams.kstream.KTable#transformValues
+   * @example
+   * ```ts
+   * const changes = keyValueStore({ name: 'changes', key: text, value: int64 })
+   * users.transformValues<string>({
+   *   stores: [changes],
+   *   create: () => {
+   *     let store: KeyValueStore<string, number>
+   *     return {
+   *       init(context) {
+   *         store = context.store(changes)
+   *       },
+   *       async transform(user, id, { timestamp }) {
+   *         const before = (await store.get(id))?.value ?? 0
+   *         store.put(id, before + 1, timestamp)
+   *         return user === null ? null : `${user.name}, ${before} times changed`
+   *       },
+   *     }
+   *   },
+   * })
+   * ```
+   */
+  transformValues<R>(
+    transformer: RowTransformerSource<K, Present<V>, R>,
+    ...[options]: OptionsArgument<TransformOptions & ValueOption<NoInfer<R>, never>>
+  ): KTable<K, R | null, 'value' | Extract<Has, 'key'>> {
+    const { place, view } = addTableTransform(
+      this as TableParts<K, Present<V>>,
+      transformer,
+      options,
+    )
+    return new KTable(place as Place<K, R | null>, view as TableView<K, R | null>)
   }
 
   /**

@@ -15,10 +15,15 @@ export type CreateProcessor<KIn, VIn, KOut, VOut> = () => Processor<KIn, VIn, KO
  * What `process` and `processValues` take: a function that makes a processor, or one together with
  * the definitions of the stores its processors use, which are added and connected.
  */
-export type ProcessorSource<KIn, VIn, KOut, VOut> =
-  | CreateProcessor<KIn, VIn, KOut, VOut>
+export type ProcessorSource<KIn, VIn, KOut, VOut> = MakerSource<Processor<KIn, VIn, KOut, VOut>>
+
+/** A function that makes an object for each task, alone or with the definitions of its stores. */
+export type MakerSource<T> =
+  | (() => T)
   | {
-      readonly create: CreateProcessor<KIn, VIn, KOut, VOut>
+      /** Makes a new one for each task. */
+      readonly create: () => T
+      /** Added and connected; a definition may be brought more than once. */
       readonly stores?: readonly StoreDefinition[] | undefined
     }
 
@@ -37,7 +42,19 @@ export interface ProcessStep {
   readonly fixedKey: boolean
 }
 
-const EXAMPLE = '() => ({ process(record) { ... } })'
+/** What a maker makes, as errors say it. */
+interface Made {
+  readonly what: string
+  /** The function it has to have. */
+  readonly method: string
+  readonly example: string
+}
+
+const PROCESSOR: Made = {
+  what: 'processor',
+  method: 'process',
+  example: '() => ({ process(record) { ... } })',
+}
 
 /** Adds the node of a user's processor below a place. */
 export function addProcess<KIn, VIn, KOut, VOut>(
@@ -47,19 +64,15 @@ export function addProcess<KIn, VIn, KOut, VOut>(
 ): Place<KOut, VOut> {
   checkOptions(options, call, ['name', 'stores'])
   const { graph, lineage } = place
-  const { create, stores: brought = [] } = readSource(source, call)
-  if (!Array.isArray(brought)) {
-    throw new TypeError(`stores of the processor of ${call} is ${show(brought)}; pass an array`)
-  }
-  const drafts = brought.map((definition) => graph.addStateStore(definition, call))
-  drafts.push(...connectedStores(place, options?.stores, call))
-  for (const { topics } of drafts) {
-    if (topics !== undefined) graph.addCoPartitioning([...place.topics, ...topics], call)
-  }
+  const { create, stores } = readMaker(place, source, {
+    call,
+    made: PROCESSOR,
+    named: options?.stores,
+  })
   const name = graph.name(lineage, verb, options?.name)
   graph.addProcessor(name, [place.node], {
     create: userProcessor(create, { fixedKey }),
-    stores: [...new Set(drafts)],
+    stores,
     keepsKey: fixedKey,
   })
   return {
@@ -73,27 +86,45 @@ export function addProcess<KIn, VIn, KOut, VOut>(
   }
 }
 
-function readSource<KIn, VIn, KOut, VOut>(
-  source: ProcessorSource<KIn, VIn, KOut, VOut>,
-  call: string,
-): Exclude<typeof source, CreateProcessor<KIn, VIn, KOut, VOut>> {
+/** Checks a maker, and adds or finds the stores that it brings and that are named for it. */
+export function readMaker<T extends object>(
+  place: Place<unknown, unknown>,
+  source: MakerSource<T>,
+  { call, made, named }: { readonly call: string; readonly made: Made; readonly named: unknown },
+): { readonly create: () => T; readonly stores: readonly StoreDraft[] } {
+  const { what, example } = made
   const isObject = typeof source === 'object' && source !== null
-  const read = isObject ? source : { create: source }
-  checkFunction(read.create, call, isObject ? 'create of the processor' : 'processor', EXAMPLE)
-  const one: unknown = read.create()
-  const other: unknown = read.create()
-  for (const made of [one, other]) {
-    if (typeof (made as Partial<Processor> | null)?.process === 'function') continue
+  const { create, stores: brought = [] } = isObject ? source : { create: source, stores: [] }
+  checkFunction(create, call, isObject ? `create of the ${what}` : what, example)
+  checkMade([create(), create()], call, made)
+  if (!Array.isArray(brought)) {
+    throw new TypeError(`stores of the ${what} of ${call} is ${show(brought)}; pass an array`)
+  }
+  const { graph } = place
+  const drafts = brought.map((definition) => graph.addStateStore(definition, call))
+  drafts.push(...connectedStores(place, named, call))
+  for (const { topics } of drafts) {
+    if (topics !== undefined) graph.addCoPartitioning([...place.topics, ...topics], call)
+  }
+  return { create, stores: [...new Set(drafts)] }
+}
+
+function checkMade<T extends object>(
+  [one, other]: readonly [T, T],
+  call: string,
+  { what, method, example }: Made,
+): void {
+  for (const object of [one, other]) {
+    if (typeof (object as Record<string, unknown> | null)?.[method] === 'function') continue
     throw new TypeError(
-      `the processor of ${call} makes ${show(made)}, which has no process function; pass ${EXAMPLE}`,
+      `the ${what} of ${call} makes ${show(object)}, which has no ${method} function; pass ${example}`,
     )
   }
   if (one === other) {
     throw new TypeError(
-      `the processor of ${call} returns one object each time; make a new one in the function, since each task runs its own`,
+      `the ${what} of ${call} returns one object each time; make a new one in the function, since each task runs its own`,
     )
   }
-  return read
 }
 
 function connectedStores(

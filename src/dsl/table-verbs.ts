@@ -202,7 +202,7 @@ interface ResultPlan {
 }
 
 /** Names the result of a verb and its store, which is kept when the user names it. */
-function nameResult(
+export function nameResult(
   { graph, lineage }: { readonly graph: Graph; readonly lineage: string },
   { verb, call, options, key, value }: ResultPlan,
 ): NamedResult {

@@ -5,6 +5,7 @@ import {
   json,
   type KGroupedTable,
   type KTable,
+  type RowTransformer,
   StreamsBuilder,
   session,
   text,
@@ -151,5 +152,32 @@ describe('a time to live', () => {
     clicks().toTable({ ttl: 1000 })
     // @ts-expect-error not a duration
     clicks().toTable({ ttl: true })
+  })
+})
+
+describe('a transformer of rows', () => {
+  const ages = (): RowTransformer<string, User, number> => ({
+    transform: (user) => user?.age ?? null,
+  })
+
+  test('takes present rows or null, and gives the rows of the result', () => {
+    expectTypeOf(users().transformValues(ages, { value: int64 })).toEqualTypeOf<
+      KTable<string, number | null, Known>
+    >()
+    users().transformValues<string>(() => ({
+      transform(user, id, { timestamp }) {
+        expectTypeOf(user).toEqualTypeOf<User | null>()
+        expectTypeOf(id).toEqualTypeOf<string>()
+        expectTypeOf(timestamp).toEqualTypeOf<number>()
+        return null
+      },
+    }))
+  })
+
+  test('has a serde for what it gives', () => {
+    // @ts-expect-error numbers are no text
+    users().transformValues(ages)
+    // @ts-expect-error it takes other rows
+    orders().transformValues(ages, { value: int64 })
   })
 })
