@@ -14,7 +14,7 @@ import type { SourceEntry } from './task-graph.ts'
 /** Records decoded ahead where nothing has to be read for them. */
 const FEW_RECORDS = 8
 /** One batched read of the stores; and so few of them survive a collection of the young generation. */
-export const MANY_RECORDS = 256
+const MANY_RECORDS = 256
 /** So many times in a row nothing had to be read: then nothing will. */
 const NEEDLESS_MAX = 4
 

@@ -26,7 +26,7 @@ import type { Metrics } from './metrics.ts'
 import { NextQueue } from './next-queue.ts'
 import type { Output } from './output.ts'
 import { isScheduleName, Punctuations, scheduleMs } from './punctuation.ts'
-import { MANY_RECORDS, ReadAhead } from './read-ahead.ts'
+import { ReadAhead } from './read-ahead.ts'
 import { type QueuedRecord, RecordQueue } from './record-queue.ts'
 import { sink } from './sink.ts'
 import { TaskFailures } from './task-failures.ts'
@@ -72,6 +72,14 @@ export interface StartingPoint {
   readonly endOffset: number
   readonly isInternal: boolean
 }
+
+/**
+ * A task goes on for so many records before the next one is: the rows it touches are then found in
+ * the processor's caches, which the next task's push out (word count: a sixth faster than with 256).
+ */
+const TURN_RECORDS = 2048
+/** But not longer than this: commits and punctuations happen between turns. */
+const TURN_MS = 10
 
 /** The name under which the task's aligned time is committed; no operator can have it. */
 export const ALIGNED_TIME = '@time'
@@ -232,11 +240,14 @@ export class Task {
     limit: number = Number.POSITIVE_INFINITY,
     isOver: () => boolean = () => false,
   ): PromiseOrValue<void> {
+    const { clock } = this.#options
+    const end = clock.monotonic() + TURN_MS
     for (let done = 0; done < limit; done++) {
       let index = this.#next.choose()
       if (index < 0) {
+        if (done >= TURN_RECORDS || this.#commitRequested || clock.monotonic() >= end) break
         // What has to be read is processed in the next turn, with what the other tasks read.
-        const pending = done < MANY_RECORDS ? this.prepare() : undefined
+        const pending = this.prepare()
         if (pending instanceof Promise) return pending
         index = this.#next.choose()
         if (index < 0) break
