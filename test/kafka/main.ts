@@ -8,6 +8,8 @@ import { join } from 'node:path'
 import { whyNoJava } from '../java/dump-log-segments.ts'
 import { TestCluster } from './cluster.ts'
 
+/** Exit status of a program that was asked to stop. */
+const INTERRUPTED = 130
 const VITEST: string = join(import.meta.dirname, '../../node_modules/vitest/vitest.mjs')
 
 async function runOn(nodes: 1 | 3, args: readonly string[]): Promise<number> {
@@ -16,6 +18,9 @@ async function runOn(nodes: 1 | 3, args: readonly string[]): Promise<number> {
   const addresses = cluster.brokers().join(',')
   console.log(`\nKafka with ${nodes} node(s) at ${addresses}, after ${Date.now() - began} ms`)
   const config = join(import.meta.dirname, 'vitest.config.ts')
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void cluster.stop().then(() => process.exit(INTERRUPTED)))
+  }
   const child = spawn(process.execPath, [VITEST, 'run', '--config', config, ...args], {
     stdio: 'inherit',
     env: {

@@ -140,7 +140,7 @@ export class ClusterFetcher implements Fetcher {
     const answers: (FetchedPartition | undefined)[] = new Array(items.length)
     let asked = false
     for (;;) {
-      const isEnough = this.#take(items, answers) >= options.minBytes
+      const isEnough = this.#take(items, answers, options.maxBytes) >= options.minBytes
       const isOver = clock.monotonic() >= deadline
       if (isEnough || this.#isClosed || answers.some((answer) => answer?.error)) break
       if (this.#isWoken && asked) break
@@ -155,20 +155,36 @@ export class ClusterFetcher implements Fetcher {
     return items.map((item, index) => answers[index] ?? this.#nothing(item))
   }
 
-  /** Takes over what has come for these items; how many bytes there are now. */
-  #take(items: readonly FetchItem[], answers: (FetchedPartition | undefined)[]): number {
-    let bytes = 0
-    for (let index = 0; index < items.length; index++) {
+  /**
+   * Takes over what has come for these items; how many bytes there are now. Leaders do not know of
+   * each other: what would go beyond `maxBytes` is enough, and stays for the next poll, which begins
+   * with another.
+   */
+  #take(
+    items: readonly FetchItem[],
+    answers: (FetchedPartition | undefined)[],
+    maxBytes: number,
+  ): number {
+    let bytes = answers.reduce((sum, answer) => sum + sizeOf(answer), 0)
+    let isFull = false
+    for (let step = 0; step < items.length; step++) {
+      const index = (this.#rotation + step) % items.length
       const item = items[index] as FetchItem
       const key = keyOf(item)
       const arrived = this.#arrived.get(key)
-      if (arrived !== undefined) {
-        this.#arrived.delete(key)
-        if (arrived.offset === item.offset) answers[index] = arrived.data
+      if (arrived === undefined) continue
+      const size = sizeOf(arrived.data)
+      const isWanted = arrived.offset === item.offset
+      if (isWanted && bytes > 0 && bytes + size > maxBytes) {
+        isFull = true
+        continue
       }
-      for (const buffer of answers[index]?.records ?? NO_RECORDS) bytes += buffer.length
+      this.#arrived.delete(key)
+      if (!isWanted) continue
+      answers[index] = arrived.data
+      bytes += size
     }
-    return bytes
+    return isFull ? Number.POSITIVE_INFINITY : bytes
   }
 
   /** True when something of what has no answer yet is still to come. */
@@ -198,6 +214,7 @@ export class ClusterFetcher implements Fetcher {
       const index = (first + step) % items.length
       const item = items[index] as FetchItem
       if (answers[index] !== undefined || this.#isUnderWay(item)) continue
+      if (this.#arrived.has(keyOf(item))) continue
       const hold = this.#holds.get(keyOf(item))
       if (hold === undefined || hold.until <= now) wanted.push(item)
     }
@@ -396,6 +413,12 @@ function dataOf(item: FetchItem, answer: PartitionAnswer): FetchedPartition {
 function failed(item: FetchItem, error: ClientError): FetchedPartition {
   const bounds = { highWatermark: -1, lastStableOffset: -1, logStartOffset: -1 }
   return { ...placeOf(item), ...EMPTY, ...bounds, error }
+}
+
+function sizeOf(answer: FetchedPartition | undefined): number {
+  let bytes = 0
+  for (const { length } of answer?.records ?? NO_RECORDS) bytes += length
+  return bytes
 }
 
 function placeOf({ topic, partition }: TopicPartition): TopicPartition {

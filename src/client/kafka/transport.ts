@@ -17,7 +17,7 @@ import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { ISocketFactoryArgs, KafkaConfig } from 'kafkajs'
 import type { Clock } from '../../clock.ts'
-import { type ClusterError, timedOut, unauthenticated, unreachable } from './errors.ts'
+import { type ClusterError, errorOf, timedOut, unauthenticated, unreachable } from './errors.ts'
 
 /** Options of `tls.connect`: `ca`, `cert`, `key`, `rejectUnauthorized`, `servername` and others. */
 export type TlsOptions = ConnectionOptions
@@ -311,6 +311,7 @@ function connectError(error: unknown, { host, port }: Address): ClusterError {
   if ('reaction' in error) return error as ClusterError
   const { name, message } = error
   const code = 'code' in error ? String(error.code) : ''
+  if (name === 'KafkaJSProtocolError') return errorOf(Number(code), {}, message)
   if (name === 'KafkaJSSASLAuthenticationError' || TLS_ERRORS.test(code)) {
     return unauthenticated(`${host}:${port} was not authenticated: ${message}`, error)
   }
