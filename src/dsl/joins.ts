@@ -266,6 +266,11 @@ export interface TableJoinOptions {
    * come late are seen. Needs a versioned table. Default: records are joined as they come.
    */
   readonly grace?: Duration | undefined
+  /**
+   * With a grace: after so long without a record, by the wall clock, time goes on as the clock does, and
+   * records that wait are joined although none comes after them. Default: they wait for records.
+   */
+  readonly idle?: Duration | undefined
 }
 
 export interface TableJoinPlan<K, V, T, R> {
@@ -285,7 +290,7 @@ export function joinTable<K, V, T, R>(
   const { place: table, view } = plan.table
   const verb = left ? 'leftJoin' : 'join'
   const call = `${verb}(...) on '${stream.lineage}'`
-  checkOptions(options, call, ['key', 'value', 'name', 'partitions', 'grace'])
+  checkOptions(options, call, ['key', 'value', 'name', 'partitions', 'grace', 'idle'])
   checkFunction(joiner, call, 'joiner', '(value, row, key) => ({ ...value, ...row })')
   const definition = view.store?.definition
   if (definition !== undefined && !['key-value', 'versioned'].includes(definition.kind)) {
@@ -294,6 +299,7 @@ export function joinTable<K, V, T, R>(
     )
   }
   const graceMs = graceOf(options?.grace, view.historyMs ?? null, call)
+  const idleMs = idleOf(options?.idle, graceMs, call)
   const { stores, open } = view.lookUp(call)
   const name = graph.name(stream.lineage, verb, options?.name)
   const key = options?.key ?? stream.key ?? table.key
@@ -312,7 +318,8 @@ export function joinTable<K, V, T, R>(
   graph.addCoPartitioning([...input.topics, ...table.topics], call)
   if (left) graph.nullKeys.addJoin(name)
   const buffer = graceMs === null ? null : addGraceBuffer(graph, input, { name, call })
-  const grace = buffer === null ? null : { store: buffer.definition.name, graceMs: graceMs ?? 0 }
+  const grace =
+    buffer === null ? null : { store: buffer.definition.name, graceMs: graceMs ?? 0, idleMs }
   graph.addProcessor(name, [input.node], {
     create: streamTableJoin({ rows: open, joiner, left, grace }),
     stores: buffer === null ? stores : [...stores, buffer],
@@ -340,6 +347,15 @@ function graceOf(
     )
   }
   return graceMs
+}
+
+/** After how long a silence records that wait are joined; null: never. */
+function idleOf(idle: Duration | undefined, graceMs: number | null, call: string): number | null {
+  if (idle === undefined) return null
+  if (graceMs !== null) return positiveMs(idle, `option idle of ${call}`)
+  throw new TypeError(
+    `option idle of ${call} is ${show(idle)}, but without grace no record waits; add grace, or leave idle out`,
+  )
 }
 
 /** Records that wait for the table. */

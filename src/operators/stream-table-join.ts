@@ -11,7 +11,7 @@
  *
  * A versioned table answers with the row of the record's own time. With a grace, records wait in a
  * store until stream time has passed them by it, and leave by time, key bytes, arrival; one that is
- * that late itself is joined at once (KIP-923).
+ * that late itself is joined at once (KIP-923). With `idleMs` they also leave in a silence.
  *
  * Follows KStreamKTableJoin: a null value is dropped, and so is a null key but for a left join.
  */
@@ -19,6 +19,7 @@ import type { PromiseOrValue, StreamRecord } from '../record/record.ts'
 import { inOrder, when } from '../record/when.ts'
 import type { Row, TimeOrderedStore } from '../state/store.ts'
 import type { ObservedTime, Processor, ProcessorContext } from '../topology/processor.ts'
+import { IdleTime } from './idle-time.ts'
 import type { OpenRows, TableRows } from './table-rows.ts'
 
 export interface StreamTableJoinOptions<K, V, T, R> {
@@ -27,7 +28,12 @@ export interface StreamTableJoinOptions<K, V, T, R> {
   /** True for a left join: a record without a row is joined with null. */
   readonly left: boolean
   /** Where, and how long, records wait for the table. */
-  readonly grace?: { readonly store: string; readonly graceMs: number } | null
+  readonly grace?: {
+    readonly store: string
+    readonly graceMs: number
+    /** After so long without a record time goes on with the clock; null: never. */
+    readonly idleMs: number | null
+  } | null
 }
 
 /** A new stream-table join processor for each task. */
@@ -40,6 +46,7 @@ export function streamTableJoin<K, V, T, R>(
     let table: TableRows<K, T>
     let buffer: TimeOrderedStore<K, V> | null = null
     let time: ObservedTime
+    let idle: IdleTime | null = null
 
     function join(record: StreamRecord<K, V>, row: Row<T> | null): PromiseOrValue<void> {
       if (row === null && !left) return
@@ -66,12 +73,15 @@ export function streamTableJoin<K, V, T, R>(
         timestamp <= due
           ? lookUp(record)
           : parked.add({ time: timestamp, side: 'left', key }, value, headers)
-      return when(taken, () =>
-        parked.visit(due, (place, read) =>
-          when(
-            inOrder(read(), (one) => lookUp({ key: place.key, timestamp: place.time, ...one })),
-            () => 'remove' as const,
-          ),
+      return when(taken, () => release(due, parked))
+    }
+
+    /** Joins the records that have waited long enough. */
+    function release(due: number, parked: TimeOrderedStore<K, V>): PromiseOrValue<void> {
+      return parked.visit(due, (place, read) =>
+        when(
+          inOrder(read(), (one) => lookUp({ key: place.key, timestamp: place.time, ...one })),
+          () => 'remove' as const,
         ),
       )
     }
@@ -81,11 +91,16 @@ export function streamTableJoin<K, V, T, R>(
         context = processorContext
         table = options.rows(processorContext)
         if (grace === null) return
-        buffer = context.store(grace.store)
+        const parked = context.store<TimeOrderedStore<K, V>>(grace.store)
+        buffer = parked
         time = context.observedTime()
+        const { idleMs, graceMs } = grace
+        const advance = () => release(time.max - graceMs, parked)
+        if (idleMs !== null) idle = new IdleTime(context, { time, idleMs, advance })
       },
 
       process(record) {
+        idle?.touch()
         if (record.value === null) return context.drop('null-value', record)
         if (record.key === null) {
           return left ? join(record, null) : context.drop('null-key', record)

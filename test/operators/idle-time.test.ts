@@ -203,3 +203,42 @@ test('an inner join has nobody who waits', () => {
     "option idle of join(...) on 'in' is for records that leave without a match; use leftJoin or outerJoin, or leave it out",
   )
 })
+
+test.each(['join', 'leftJoin'] as const)(
+  '%s with a table: records that wait for it are joined in a silence, once',
+  async (verb) => {
+    const builder = new StreamsBuilder()
+    const table = builder.table('table', { ...SERDES, store: { name: 'rows', history: '1h' } })
+    const joiner = (value: string, row: string | null) => `${value}=${row}`
+    const stream = builder.stream('in', SERDES)
+    const options = { grace: '10s', idle: '30s' } as const
+    const joined =
+      verb === 'join'
+        ? stream.join(table, joiner, options)
+        : stream.leftJoin(table, joiner, options)
+    joined.to('out', { key: text, value: text })
+    const driver = await TopologyTestDriver.open(builder.build())
+    const output = driver.output('out', SERDES)
+    const values = async () => (await output.readAll()).map(({ value }) => value)
+    await driver.input('in', SERDES).pipe({ key: 'a', value: 'x', timestamp: 5_000 })
+    await driver.advanceWallClock(29_000)
+    await driver.input('table', SERDES).pipe({ key: 'a', value: 'late', timestamp: 4_000 })
+    expect(await values()).toEqual([])
+    await driver.restart()
+    await driver.advanceWallClock(40_000)
+    expect(await values()).toEqual(['x=late'])
+    await driver.restart()
+    await driver.advanceWallClock(100_000)
+    expect(await values()).toEqual([])
+    await driver.close()
+  },
+)
+
+test('idle of a join with a table is for records that wait', () => {
+  const builder = new StreamsBuilder()
+  const table = builder.table('table', SERDES)
+  const stream = builder.stream('in', SERDES)
+  expect(() => stream.join(table, (value) => value, { idle: '30s' })).toThrow(
+    "option idle of join(...) on 'in' is '30s', but without grace no record waits; add grace, or leave idle out",
+  )
+})
