@@ -26,10 +26,12 @@ import type { Serde } from '../record/serde.ts'
 import { int32 } from '../record/serdes.ts'
 import type { Partitioner, SinkNode, SourceNode } from '../topology/topology.ts'
 import { checkFunction, checkOptions, checkSerde } from './arguments.ts'
-import type { Graph, Place, StoreDraft } from './graph.ts'
+import type { Graph, Place } from './graph.ts'
 import { type OptionalKey, type Present, type RequiredKey, serdeFor } from './serde-options.ts'
-import { readStoreOptions, type StoreOptions, storeBasics } from './store-options.ts'
+import { storeBasics } from './store-options.ts'
+import { keepVersions, nameResult } from './table-verbs.ts'
 import { storedView, type TableParts } from './table-view.ts'
+import type { TableStoreOptions } from './versioned.ts'
 import { windowedPartitioner } from './windowed-partitioner.ts'
 
 /** Options of a join by foreign key, serdes aside. */
@@ -96,7 +98,7 @@ interface PlanOptions<K, V, F, O, R> {
   readonly foreignKey: (row: V, key: K) => F | null
   readonly name?: string | undefined
   readonly otherPartitioner?: ((key: F, partitions: number) => number) | undefined
-  readonly store?: string | StoreOptions | undefined
+  readonly store?: string | TableStoreOptions | undefined
   readonly key?: Serde<K> | undefined
   readonly value?: Serde<R> | undefined
   readonly rowValue?: Serde<V> | undefined
@@ -154,7 +156,8 @@ export function joinByForeignKey<K, V, F, O, R>(
   const lefts = left.view.lookUp(call)
   const rights = right.view.lookUp(call)
 
-  const named = nameResult(left.place, { verb, call, options, serdes })
+  const value = options.value ?? null
+  const named = nameResult(left.place, { verb, call, options, key: serdes.key, value })
   const { name, rows } = named
   const ofJoin = (part: string) => graph.operators.derive(`${name}-${part}`, call)
   const subscribe = ofJoin('subscribe')
@@ -238,10 +241,10 @@ export function joinByForeignKey<K, V, F, O, R>(
     lineage: named.lineage,
     topics: [responseTopic.topic],
     key: serdes.key,
-    value: options.value ?? null,
+    value,
     rekeyed: false,
   }
-  return { place, view: storedView(rows) }
+  return keepVersions({ place, view: storedView(rows) }, named, call)
 }
 
 function checkForeignKeyOptions(options: object, joiner: unknown, call: string): void {
@@ -277,33 +280,6 @@ function serdesOf<K, V, F, O, R>(
     otherKey: serdeFor(options.otherKey, right.key, call, 'otherKey'),
     otherValue: serdeFor(options.otherValue, right.value, call, 'otherValue'),
   }
-}
-
-interface ResultPlan<K, V, F, O, R> {
-  readonly verb: string
-  readonly call: string
-  readonly options: PlanOptions<K, V, F, O, R>
-  readonly serdes: JoinSerdes<K, V, F, O>
-}
-
-/** Names the result and its store, which is kept when the user names it or something looks it up. */
-function nameResult<K, V, F, O, R>(
-  { graph, lineage }: Place<K, V>,
-  { verb, call, options, serdes }: ResultPlan<K, V, F, O, R>,
-): { readonly name: string; readonly lineage: string; readonly rows: StoreDraft } {
-  const store = readStoreOptions(options.store, call)
-  const name = graph.name(store.name ?? lineage, verb, options.name)
-  const rows = graph.addStore(
-    {
-      kind: 'key-value',
-      ...storeBasics(graph, store, name, call),
-      keySerde: serdes.key as Serde<unknown>,
-      valueSerde: serdeFor(options.value, null, call, 'value') as Serde<unknown>,
-      keepsBefore: false,
-    },
-    store.name !== undefined,
-  )
-  return { name, lineage: options.name ?? store.name ?? name, rows }
 }
 
 /** The names of a topic between the two sides, and of the nodes at its ends. */
