@@ -22,8 +22,9 @@ import type {
 import type { Processor } from '../../src/topology/processor.ts'
 import type { ProcessorNode, Topology } from '../../src/topology/topology.ts'
 import type { Case, Key, Step, Value, WindowedKey } from './case.ts'
+import type { Program } from './program.ts'
 import { SlidingDefects } from './sliding-defects.ts'
-import { SuppressionWithDefects } from './suppression-defects.ts'
+import { type HeldRows, SuppressionWithDefects } from './suppression-defects.ts'
 import { type AnyContext, type AnyRecord, type Drop, watched } from './watched.ts'
 
 /** A store of windows, as far as writing goes; one of sessions is written with an end, too. */
@@ -37,9 +38,9 @@ interface Aggregation {
   readonly isOnClose: boolean
   readonly store: string
   readonly retentionMs: number
-  /** What the aggregation begins with. */
-  readonly initial: Value
-  /** The largest start of a window written so far. */
+  /** The rows of sliding windows, of all inputs of a cogroup. */
+  readonly sliding: SlidingDefects | null
+  /** The largest start of a window written so far; of sessions the largest end. */
   maxStart: number
 }
 
@@ -49,15 +50,18 @@ export interface ProgramWithDefects {
   shown(name: string, store: object): object
 }
 
-export function withDefects({ program }: Case, topology: Topology): ProgramWithDefects {
+export function withDefects(
+  { program }: Case,
+  { topology, held }: Pick<Program, 'topology' | 'held'>,
+): ProgramWithDefects {
   const aggregations = new Map(
     aggregationsOf(program, topology).map((aggregation) => [aggregation.store, aggregation]),
   )
-  const held = namesOf(topology, 'suppress')
   const joined = namesOf(topology, 'join')
   const nodes = topology.nodes.map((node) => {
     if (node.kind !== 'processor') return node
-    if (held.includes(node.stores[0] ?? '')) return suppressing(node)
+    const rows = held.get(node.name)
+    if (rows !== undefined) return suppressing(node, rows)
     if (joined.includes(node.stores[0] ?? '')) return joiningAtZero(node)
     const aggregation = node.stores.map((name) => aggregations.get(name)).find(Boolean)
     return aggregation === undefined ? node : defective(node, aggregation)
@@ -66,7 +70,7 @@ export function withDefects({ program }: Case, topology: Topology): ProgramWithD
     topology: { ...topology, nodes },
     shown(name, store) {
       const aggregation = aggregations.get(name)
-      if (aggregation?.isOnClose !== true || aggregation.windows.type === 'session') return store
+      if (aggregation?.isOnClose !== true || isSession(aggregation)) return store
       return withoutExpired(store as ReadOnlyWindowStore<string, Value>, aggregation)
     },
   }
@@ -86,24 +90,44 @@ function aggregationsOf(program: readonly Step[], topology: Topology): Aggregati
     const above = byId.get(step.from ?? '')
     const windows = above?.op === 'emitStrategy' ? byId.get(above.from ?? '') : above
     if (windows?.op !== 'windowedBy') continue
-    const store = stores[found.length]?.name ?? ''
+    const index = found.length
+    const store = stores[index]?.name ?? ''
     const isOnClose = above?.strategy === 'onWindowClose'
     const retentionMs = Number(step.retentionMs ?? retentionOf(windows))
     const initial = step.op === 'count' ? 0 : ((step.init ?? null) as Value)
-    const maxStart = Number.NEGATIVE_INFINITY
-    found.push({ windows, isOnClose, store, retentionMs, initial, maxStart })
+    const aggregation = { windows, isOnClose, store, retentionMs, maxStart: NOTHING_WRITTEN }
+    const sliding = new SlidingDefects({
+      differenceMs: Number(windows.sizeMs),
+      initial,
+      isExpired: (start) => isExpired(start, found[index] as Aggregation),
+    })
+    found.push({ ...aggregation, sliding: windows.type === 'sliding' ? sliding : null })
   }
   return found
 }
 
+const NOTHING_WRITTEN = Number.NEGATIVE_INFINITY
 const STORE_KINDS = ['window', 'sliding', 'session']
 
-function retentionOf({ type, sizeMs, graceMs = 0 }: Step): number {
+function retentionOf({ type, sizeMs, gapMs, graceMs = 0 }: Step): number {
+  if (type === 'session') return Number(gapMs) + Number(graceMs)
   return Number(sizeMs) * (type === 'sliding' ? 2 : 1) + Number(graceMs)
+}
+
+function isSession({ windows }: Aggregation): boolean {
+  return windows.type === 'session'
 }
 
 function isExpired(start: number, { maxStart, retentionMs }: Aggregation): boolean {
   return start <= maxStart - retentionMs
+}
+
+/** Sessions are lost by the segment of their end. */
+const SEGMENT_MIN_MS = 60_000
+
+function isSessionExpired(end: number, { maxStart: maxEnd, retentionMs }: Aggregation): boolean {
+  const segmentMs = Math.max(Math.floor(retentionMs / 2), SEGMENT_MIN_MS)
+  return Math.floor(end / segmentMs) < Math.floor((maxEnd - retentionMs) / segmentMs)
 }
 
 /** A store of windows that does not show those that Kafka Streams has lost. */
@@ -142,9 +166,8 @@ function joiningAtZero(node: ProcessorNode): ProcessorNode {
   return { ...node, create }
 }
 
-function suppressing(node: ProcessorNode): ProcessorNode {
-  const [, sentRows = null] = node.stores
-  return { ...node, create: () => new SuppressionWithDefects(node.create(), sentRows) }
+function suppressing(node: ProcessorNode, held: HeldRows): ProcessorNode {
+  return { ...node, create: () => new SuppressionWithDefects(node.create(), held) }
 }
 
 function defective(node: ProcessorNode, aggregation: Aggregation): ProcessorNode {
@@ -154,21 +177,11 @@ function defective(node: ProcessorNode, aggregation: Aggregation): ProcessorNode
 class Defective implements Processor {
   readonly #processor: Processor
   readonly #aggregation: Aggregation
-  readonly #sliding: SlidingDefects | null
   #time = -1
 
   constructor(processor: Processor, aggregation: Aggregation) {
     this.#processor = processor
     this.#aggregation = aggregation
-    const { windows, initial } = aggregation
-    this.#sliding =
-      windows.type === 'sliding'
-        ? new SlidingDefects({
-            differenceMs: Number(windows.sizeMs),
-            initial,
-            isExpired: (start) => isExpired(start, aggregation),
-          })
-        : null
   }
 
   init(context: AnyContext): void {
@@ -194,15 +207,18 @@ class Defective implements Processor {
 
   /** Kafka writes the record's windows before it sends those that they close. */
   #observe({ key, value, timestamp }: AnyRecord): void {
-    const { windows } = this.#aggregation
+    const { windows, sliding } = this.#aggregation
     this.#time = timestamp
-    if (windows.type === 'session') return
+    if (windows.type === 'session') {
+      if (value !== null) this.#wrote(timestamp)
+      return
+    }
     const size = Number(windows.sizeMs)
-    if (this.#sliding === null) {
+    if (sliding === null) {
       const advance = Number(windows.advanceMs ?? size)
       this.#wrote(Math.floor(timestamp / advance) * advance)
     } else if (value !== null) {
-      this.#sliding.observe(key as Key, timestamp)
+      sliding.observe(key as Key, timestamp)
       this.#wrote(Math.max(0, timestamp - size))
     }
   }
@@ -215,25 +231,27 @@ class Defective implements Processor {
   #forward(context: AnyContext, record: AnyRecord): PromiseOrValue<void> {
     const { start, end } = record.key as WindowedKey
     const { before, after } = record.value as { before: Value; after: Value }
-    const { isOnClose, windows } = this.#aggregation
+    const { isOnClose, windows, sliding } = this.#aggregation
     if (windows.type === 'session') {
+      if (isOnClose && isSessionExpired(end, this.#aggregation)) return
       const isMoment = !isOnClose && start === end && (after !== null || start === this.#time)
       return context.forward({ ...record, value: { before: isMoment ? null : before, after } })
     }
     if (isOnClose) {
       return isExpired(start, this.#aggregation) ? undefined : context.forward(record)
     }
-    if (this.#sliding === null) return context.forward(record)
-    const change = { ...record, value: { before: this.#sliding.before(start, before), after } }
+    if (sliding === null) return context.forward(record)
+    const change = { ...record, value: { before: sliding.before(start, before), after } }
     const sent = context.forward(change)
-    if (!this.#sliding.isTwice(start)) return sent
+    if (!sliding.isTwice(start)) return sent
     return when(sent, () => context.forward(change))
   }
 
   #drop(context: AnyContext, drop: Drop): void {
     context.drop(...drop)
     const [, , start] = drop
-    if (start !== undefined && this.#sliding?.isTwice(start) === true) context.drop(...drop)
+    if (start !== undefined && this.#aggregation.sliding?.isTwice(start) === true)
+      context.drop(...drop)
   }
 
   /** The context as the processor sees it: what it sends and writes passes through here. */
@@ -249,8 +267,8 @@ class Defective implements Processor {
     return watched(store, {
       put: (...row) => {
         const [key, start, value, timestamp] = row
-        this.#wrote(start)
-        this.#sliding?.wrote(key as Key, start, { value: value as Value, timestamp })
+        if (!isSession(this.#aggregation)) this.#wrote(start)
+        this.#aggregation.sliding?.wrote(key as Key, start, { value: value as Value, timestamp })
         return store.put(...row)
       },
     } as Partial<WindowPuts>) as never

@@ -24,6 +24,8 @@ import {
   type StoreOptionsOfCase,
 } from './ops/translation.ts'
 
+import { HeldRows } from './suppression-defects.ts'
+
 export type { SinkSerde, StoreKind } from './ops/translation.ts'
 
 export interface Program {
@@ -35,6 +37,8 @@ export interface Program {
   readonly sinks: ReadonlyMap<string, SinkSerde>
   /** Stores that the case names, by kind. */
   readonly stores: ReadonlyMap<string, StoreKind>
+  /** Of a program with defects: what its suppressions hold back, by node. */
+  readonly held: ReadonlyMap<string, HeldRows>
   /** Those of windows that are sent when they close. */
   readonly closing: ReadonlySet<string>
   /** Where records that fail go, when the case says so. */
@@ -98,6 +102,7 @@ class ProgramWriter implements Context {
   readonly #extractors = new Map<string, TimestampExtractor<Key, Value>>()
   readonly #onClose = new Set<string>()
   readonly #closing = new Set<string>()
+  readonly #held = new Map<string, HeldRows>()
   readonly #wallClock = (): number => this.now()
 
   constructor(config: Readonly<Record<string, unknown>>, hasDefects: boolean) {
@@ -114,6 +119,7 @@ class ProgramWriter implements Context {
       sinks: this.#sinks,
       stores: this.#stores,
       closing: this.#closing,
+      held: this.#held,
       deadLetterTopic: (this.config.deadLetterTopic ?? null) as string | null,
     }
   }
@@ -142,6 +148,12 @@ class ProgramWriter implements Context {
     const made = this.#made.get(id)
     if (made === undefined) throw new Unsupported(`a step from '${id}'`)
     return made
+  }
+
+  holdsBack(node: string): HeldRows {
+    const held = new HeldRows()
+    this.#held.set(node, held)
+    return held
   }
 
   sink(topic: string, serde: SinkSerde): void {

@@ -109,8 +109,7 @@ export async function runCase(
   let written: Set<string>
   try {
     program = buildProgram(one, options.withDefects)
-    if (options.withDefects === true)
-      program = { ...program, ...withDefects(one, program.topology) }
+    if (options.withDefects === true) program = { ...program, ...withDefects(one, program) }
     written = new Set([...program.sinks.keys(), ...topics])
     driver = await TopologyTestDriver.open(program.topology, {
       ...(guarantee === undefined ? {} : { guarantee }),

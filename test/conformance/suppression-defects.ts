@@ -3,14 +3,16 @@
  *
  * - The row before a change that is sent is the one before the last change that came, which nobody
  *   below has seen when several were held back.
- * - Who looks a row up meets, while it is held back, the row before the first of its changes, without
- *   a time; also while it is being sent; and the table above after that.
+ * - Who looks a row up meets, while it is held back and while it is being sent, the row before the
+ *   first of its changes, without a time; else the row of the table above, which may be one that has
+ *   not come here yet.
  * - A change of a window that was sent already is sent too.
  */
+import type { TableView } from '../../src/dsl/table-view.ts'
 import type { PromiseOrValue } from '../../src/record/record.ts'
-import type { KeyValueStore } from '../../src/state/store.ts'
+import type { Row } from '../../src/state/store.ts'
 import type { Change, Processor } from '../../src/topology/processor.ts'
-import type { Value } from './case.ts'
+import type { Key, Value } from './case.ts'
 import { type AnyContext, type AnyRecord, watched } from './watched.ts'
 
 /** What is known of a row that is held back. */
@@ -20,46 +22,79 @@ interface Held {
   readonly last: Value
 }
 
+/** The rows that a suppression holds back, as who looks into it meets them. */
+export class HeldRows {
+  readonly #rows = new Map<string, Held>()
+
+  hold(key: unknown, before: Value): void {
+    const id = JSON.stringify(key)
+    const held = this.#rows.get(id)
+    this.#rows.set(id, { first: held === undefined ? before : held.first, last: before })
+  }
+
+  of(key: unknown): Held | undefined {
+    return this.#rows.get(JSON.stringify(key))
+  }
+
+  release(key: unknown): void {
+    this.#rows.delete(JSON.stringify(key))
+  }
+}
+
 /** The time of a row that Kafka Streams does not know. */
 const UNKNOWN_TIME = -1
 
+/** The view of a suppressed table: what is held back hides the rows above. */
+export function viewThrough(
+  view: TableView<Key, Value>,
+  above: TableView<Key, Value>,
+  held: HeldRows,
+): TableView<Key, Value> {
+  return {
+    ...view,
+    lookUp(call, emitted) {
+      const { stores, open } = above.lookUp(call, emitted)
+      return {
+        stores,
+        open(context) {
+          const rows = open(context)
+          const get = (key: Key): PromiseOrValue<Row<Value> | null> => {
+            const row = held.of(key)
+            if (row === undefined) return rows.get(key)
+            return row.first === null ? null : { value: row.first, timestamp: UNKNOWN_TIME }
+          }
+          return { get, prefetch: (keys) => rows.prefetch(keys) }
+        },
+      }
+    },
+  }
+}
+
 export class SuppressionWithDefects implements Processor {
   readonly #processor: Processor
-  /** The store that is looked into from below, or null. */
-  readonly #sentRows: string | null
-  readonly #held = new Map<string, Held>()
-  #rows: KeyValueStore<unknown, unknown> | null = null
+  readonly #held: HeldRows
 
-  constructor(processor: Processor, sentRows: string | null) {
+  constructor(processor: Processor, held: HeldRows) {
     this.#processor = processor
-    this.#sentRows = sentRows
+    this.#held = held
   }
 
   init(context: AnyContext): void {
-    if (this.#sentRows !== null) this.#rows = context.store(this.#sentRows)
     const forward = (record: AnyRecord) => this.#forward(context, record)
     const drop = (_reason: string, record: AnyRecord) => forward(record)
     this.#processor.init?.(watched(context, { forward, drop } as Partial<AnyContext>))
   }
 
   process(record: AnyRecord): PromiseOrValue<void> {
-    const { before } = record.value as Change<Value>
-    const id = JSON.stringify(record.key)
-    const held = this.#held.get(id)
-    if (held === undefined) this.#rows?.put(record.key, before, UNKNOWN_TIME)
-    this.#held.set(id, { first: held === undefined ? before : held.first, last: before })
+    this.#held.hold(record.key, (record.value as Change<Value>).before)
     return this.#processor.process(record)
   }
 
   async #forward(context: AnyContext, record: AnyRecord): Promise<void> {
-    const { key, timestamp } = record
     const { after } = record.value as Change<Value>
-    const id = JSON.stringify(key)
-    const { first, last } = this.#held.get(id) as Held
-    this.#rows?.put(key, first, UNKNOWN_TIME)
-    await context.forward({ ...record, value: { before: last, after } })
-    this.#held.delete(id)
-    this.#rows?.put(key, after, timestamp)
+    const before = this.#held.of(record.key)?.last ?? null
+    await context.forward({ ...record, value: { before, after } })
+    this.#held.release(record.key)
   }
 
   flush(): PromiseOrValue<void> {

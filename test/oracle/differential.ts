@@ -4,12 +4,15 @@
  *   --seed N     the first case's seed, default 1; a difference names the seed of its own case
  *   --count N    how many cases, default 200
  *   --save FILE  appends the pairs that differ, to be run with `npm run conformance -- FILE`
+ *   --cases FILE asks the cases of a file of pairs again, in place of random ones
  *   --shorten    what differs is first made as short as it can be
  *
  * Each difference is printed; the exit status is then 1.
  */
 import { appendFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import type { Case } from '../conformance/case.ts'
+import { readPairs } from '../conformance/case-file.ts'
 import { firstDifference } from '../conformance/compare.ts'
 import type { Verdict } from '../conformance/run-case.ts'
 import { Oracle } from './oracle.ts'
@@ -24,32 +27,45 @@ const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
     count: { type: 'string', default: '200' },
+    cases: { type: 'string' },
     save: { type: 'string' },
     shorten: { type: 'boolean', default: false },
   },
 })
-const first = Number(values.seed)
-const end = first + Number(values.count)
+const cases = values.cases === undefined ? randomCases() : readCases(values.cases)
 const outcomes = { same: 0, 'not-comparable': 0, defect: 0, different: 0, unsupported: 0 }
 let inPart = 0
 
 const oracle = new Oracle()
-let next = first
 await Promise.all(Array.from({ length: AT_A_TIME }, work))
 await oracle.close()
 
 const { same, defect } = outcomes
 const different = outcomes.different + outcomes.unsupported
 console.log(
-  `seeds ${first} to ${end - 1}: ${outcomes['not-comparable']} not compared (equal times), ${inPart} in part (kind of store)`,
+  `${what()}: ${outcomes['not-comparable']} not compared (equal times), ${inPart} in part (kind of store)`,
 )
 console.log(`${defect} differ by what docs/differences.md calls a defect of Kafka Streams`)
 console.log(`${same} the same, ${different} different`)
 process.exitCode = different === 0 ? 0 : 1
 
+function* randomCases(): Generator<Case> {
+  const first = Number(values.seed)
+  for (let seed = first; seed < first + Number(values.count); seed++) yield randomCase(seed)
+}
+
+function* readCases(file: string): Generator<Case> {
+  for (const pair of readPairs(file)) yield pair.case
+}
+
+function what(): string {
+  if (values.cases !== undefined) return values.cases
+  return `seeds ${values.seed} to ${Number(values.seed) + Number(values.count) - 1}`
+}
+
 async function work(): Promise<void> {
-  while (next < end) {
-    const answered = await answerBoth(oracle, randomCase(next++))
+  for (const one of cases) {
+    const answered = await answerBoth(oracle, one)
     const { pair, verdict } = answered
     outcomes[verdict.outcome]++
     if ((pair.answer.storeSensitive ?? []).length > 0) inPart++

@@ -90,7 +90,9 @@ async function simplify(now: () => Case, takeIfShown: Shows): Promise<void> {
   for (const { id } of now().program) {
     for (const option of OPTIONAL) {
       const { program } = now()
-      if (program.find((step) => step.id === id)?.[option] === undefined) continue
+      const step = program.find((step) => step.id === id)
+      // The type of a store says nothing without its name.
+      if (step?.[option] === undefined || (option === 'store' && 'storeType' in step)) continue
       const plainer = program.map((step) => (step.id === id ? leaving(step, option) : step))
       await takeIfShown({ ...now(), program: plainer })
     }

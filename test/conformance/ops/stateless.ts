@@ -18,13 +18,14 @@ import {
 } from './translation.ts'
 
 export const stateless: readonly Translation[] = [
-  ...on(KStream, 'filter', (stream: Stream, step) => {
+  ...on(KStream, ['filter', 'filterNot'], (stream: Stream, step, context) => {
     const named = step.named()
-    return stream.filter(step.function(predicate, 'predicate'), step.done(named))
-  }),
-  ...on(KStream, 'filterNot', (stream: Stream, step) => {
-    const named = step.named()
-    return stream.filterNot(step.function(predicate, 'predicate'), step.done(named))
+    const holds = step.function(predicate, 'predicate')
+    const options = step.done(named)
+    const kept =
+      step.op === 'filter' ? stream.filter(holds, options) : stream.filterNot(holds, options)
+    // Kafka's filter hands on a copy, whose headers those above do not share.
+    return context.hasDefects ? kept.mapValues((value) => value) : kept
   }),
   ...on(KStream, 'map', map),
   ...on(KStream, 'mapValues', (stream: Stream, step) => {

@@ -1,6 +1,7 @@
 /** Suppression of tables. */
 import { KTable, untilTimeLimit, untilWindowCloses } from 'millrace'
 import { valueSerde } from '../serdes.ts'
+import { viewThrough } from '../suppression-defects.ts'
 import { on, type Table, type Translation } from './translation.ts'
 
 export const suppressions: readonly Translation[] = on(
@@ -19,8 +20,11 @@ export const suppressions: readonly Translation[] = on(
             ...bounds,
             whenFull: stops ? 'stop' : 'emit',
           })
-    if (context.hasDefects) table.view.keepBefore()
     const options = { ...step.named(), value: valueSerde }
-    return table.suppress(suppressed as never, step.done(options))
+    if (!context.hasDefects) return table.suppress(suppressed as never, step.done(options))
+    table.view.keepBefore()
+    const { place, view } = table.suppress(suppressed as never, step.done(options))
+    const held = context.holdsBack(place.node)
+    return new KTable(place, viewThrough(view as never, table.view as never, held) as never)
   },
 )

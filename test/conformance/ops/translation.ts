@@ -22,6 +22,7 @@ import type {
 } from 'millrace'
 import { type Key, type Step, Unsupported, type Value } from '../case.ts'
 import { keySerde, valueSerde } from '../serdes.ts'
+import type { HeldRows } from '../suppression-defects.ts'
 
 export type Stream = KStream<Key, Value, StreamTraits>
 export type Table = KTable<Exclude<Key, null>, Value, TableTraits>
@@ -88,6 +89,8 @@ export interface Context {
    * in place, and what comes to a suppression has the row before.
    */
   readonly hasDefects: boolean
+  /** Of a program with defects: the rows that a node holds back. */
+  holdsBack(node: string): HeldRows
   /** Wall-clock time of the driver that runs the program. */
   now(): number
   /** Notes for the aggregation above step `id` that it sends rows when windows close. */

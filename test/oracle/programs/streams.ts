@@ -103,14 +103,9 @@ function split(writer: ProgramWriter): void {
 function toTable(writer: ProgramWriter): void {
   const from = writer.stream()
   if (from === null) return
-  if (writer.random.chance(0.3)) {
-    const store = writer.versionedStore()
-    const id = writer.add('toTable', { from: from.id, ...store })
-    writer.make({ id, kind: 'table', key: 'plain', historyMs: store.historyMs })
-    return
-  }
-  const id = writer.add('toTable', { from: from.id, ...writer.store('key-value') })
-  writer.make({ id, kind: 'table', key: 'plain' })
+  const store = writer.random.chance(0.3) ? writer.versionedStore() : writer.rows()
+  const id = writer.add('toTable', { from: from.id, ...store })
+  writer.make({ id, kind: 'table', key: 'plain', historyMs: store.historyMs })
 }
 
 function joinStreams(writer: ProgramWriter): void {

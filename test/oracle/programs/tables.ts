@@ -24,10 +24,9 @@ function onTable(writer: ProgramWriter, op: string, options: Readonly<Record<str
   const from = writer.one(({ kind }) => kind === 'table')
   if (from === null) return
   const { closes = false } = from
-  // A windowed table's rows are kept under windows, which no step can name a store for here.
-  const store = from.key === 'plain' ? writer.store('key-value', { probability: 0.3 }) : {}
+  const store = writer.rows(0.3)
   const id = writer.add(op, { from: from.id, ...options, ...store })
-  writer.make({ id, kind: 'table', key: from.key, closes })
+  writer.make({ id, kind: 'table', key: from.key, closes, historyMs: store.historyMs })
 }
 
 function filterTable(writer: ProgramWriter): void {
@@ -89,9 +88,9 @@ interface TableJoin {
 
 function addJoin(writer: ProgramWriter, { from, other, op, options = {} }: TableJoin): void {
   const joiner = writer.random.pick(JOINERS)
-  const store = writer.store('key-value')
+  const store = writer.rows()
   const id = writer.add(op, { from: from.id, with: other.id, ...options, joiner, ...store })
-  writer.make({ id, kind: 'table', key: 'plain' })
+  writer.make({ id, kind: 'table', key: 'plain', historyMs: store.historyMs })
 }
 
 function suppress(writer: ProgramWriter): void {

@@ -15,7 +15,7 @@ export interface Made {
   /** A windowed table that `suppress` may hold until its windows close. */
   readonly closes?: boolean
   /** How far back a versioned table is known, which a join with grace may look into. */
-  readonly historyMs?: number
+  readonly historyMs?: number | undefined
   /** A stream whose key may have changed: what groups it repartitions. */
   readonly rekeyed?: boolean
   /** A stream of records as they came from the topic, offset and all. */
@@ -108,6 +108,14 @@ export class ProgramWriter {
     const name = `s${this.#names}`
     this.stores.push({ name, kind, isGlobal })
     return name
+  }
+
+  /** Options of the store of a table's rows, which may be versioned. */
+  rows(
+    probability = 0.5,
+  ): Readonly<Record<string, unknown>> & { readonly historyMs?: number | undefined } {
+    if (this.random.chance(probability / 5)) return this.versionedStore()
+    return this.store('key-value', { probability })
   }
 
   /** Options of a versioned store. */
