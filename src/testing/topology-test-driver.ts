@@ -40,6 +40,11 @@ export interface TopologyTestDriverOptions extends HandlerOptions {
   readonly storage?: StorageKind
   readonly stateDirectory?: string
   /**
+   * Memory for rows of stores, in bytes; default 64 MiB. With little of it rows are let go of when they
+   * are saved, and read again, as those of large stores are.
+   */
+  readonly storeBytes?: number
+  /**
    * Runs the whole topology as one task (for each partition number), as Kafka's TopologyTestDriver
    * does: its sub-topologies share one stream time, of all their topics the one with the lowest
    * timestamp is next, repartition topics included, and a commit follows each record. Among equal
@@ -134,6 +139,7 @@ export class TopologyTestDriver {
       guarantee: options.guarantee ?? 'exactly-once',
       storage: options.storage ?? 'memory',
       stateDirectory: options.stateDirectory ?? 'memory',
+      ...(options.storeBytes === undefined ? {} : { storeBytes: options.storeBytes }),
       saveInterval: 0,
       handleSignals: false,
       time: options.time ?? 'kafka',

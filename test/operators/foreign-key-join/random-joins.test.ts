@@ -26,16 +26,19 @@ function topology() {
   return builder.build()
 }
 
-for (const [lefts, rights] of [
-  [1, 1],
-  [2, 3],
-  [3, 1],
+for (const [lefts, rights, storeBytes] of [
+  [1, 1, undefined],
+  [2, 3, undefined],
+  [2, 3, 2000],
+  [3, 1, 0],
 ] as const) {
-  test(`${lefts} and ${rights} partitions give what the tables say, SEED=${SEED}`, async () => {
+  const memory = storeBytes === undefined ? '' : `, ${storeBytes} bytes for rows,`
+  test(`${lefts} and ${rights} partitions${memory} give what the tables say, SEED=${SEED}`, async () => {
     const random = randomOf(SEED + lefts * 10 + rights)
     const below = (end: number): number => Math.floor(random() * end)
     const driver = await TopologyTestDriver.open(topology(), {
       partitions: { left: lefts, right: rights, inner: 1, 'left-outer': 1 },
+      ...(storeBytes === undefined ? {} : { storeBytes }),
     })
     const left = driver.input('left', { key: text, value: text })
     const right = driver.input('right', { key: text, value: text })
