@@ -139,7 +139,7 @@ async function openTasks(
       tasks.push(new Task({ description, ...around, globals, ...order }))
     }
     const start = clock.monotonic()
-    metrics.recordsRestored += await restoreTasks(log, tasks, starts)
+    metrics.recordsRestored += await restoreTasks(tasks, { client: log, clock, starts })
     metrics.restoreMs += clock.monotonic() - start
     // 7. tasks
     for (const task of tasks) task.open(starts.get(task.id) as StartingPoint[])

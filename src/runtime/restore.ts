@@ -8,38 +8,41 @@
  * - Restoring starts at the offset the database was saved with, and ends at the end of the log seen
  *   at start; nobody else writes these partitions any more. What a transaction that was just
  *   committed wrote there is waited for: on a cluster its markers come after the commit's answer.
- * - Rows and the offset they go up to are one batch, so an interrupted restore goes on where it was.
+ * - The offset is written after the rows it goes up to, so an interrupted restore goes on from there.
  * - One write per database is in flight, while the next is being filled; all tasks at once.
+ * - Memory: of each task one fetch and what `RestoreWriter` states, whatever the changelog's length.
  */
 import type { FetchedPartition, Fetcher, LogClient, TopicPartition } from '../client/client.ts'
 import { CommittedBatches } from '../client/committed-batches.ts'
+import type { Clock } from '../clock.ts'
 import { StreamsError } from '../errors.ts'
 import type { StartingPoint, Task } from './task.ts'
 import type { StoreChangelog } from './task-stores.ts'
 
-const FETCH_BYTES = 4 * 1024 * 1024
+/** Buffers that go with the young garbage: 4 MB ones bring four times as many full collections. */
+const FETCH_BYTES = 256 * 1024
 const FETCH_WAIT_MS = 1000
+
+export interface RestoreOptions {
+  readonly client: LogClient
+  readonly clock: Clock
+  /** By task, where its input begins. */
+  readonly starts: ReadonlyMap<string, readonly StartingPoint[]>
+}
 
 /** Restores all tasks; how many changelog records that took. */
 export async function restoreTasks(
-  client: LogClient,
   tasks: readonly Task[],
-  starts: ReadonlyMap<string, readonly StartingPoint[]>,
+  around: RestoreOptions,
 ): Promise<number> {
-  const counts = await Promise.all(
-    tasks.map((task) => restoreTask(client, task, starts.get(task.id))),
-  )
+  const counts = await Promise.all(tasks.map((task) => restoreTask(task, around)))
   return counts.reduce((sum, count) => sum + count, 0)
 }
 
-async function restoreTask(
-  client: LogClient,
-  task: Task,
-  starts: readonly StartingPoint[] | undefined,
-): Promise<number> {
+async function restoreTask(task: Task, around: RestoreOptions): Promise<number> {
   let records = 0
-  for (const changelog of task.stores.changelogs(starts)) {
-    const [start, last] = await bounds(client, changelog)
+  for (const changelog of task.stores.changelogs(around.starts.get(task.id))) {
+    const [start, last] = await bounds(around.client, changelog)
     const end = Math.min(last, changelog.end ?? last)
     if (changelog.savedOffset > end && changelog.end === undefined) {
       throw new StreamsError(
@@ -49,16 +52,16 @@ async function restoreTask(
       )
     }
     const from = Math.max(changelog.savedOffset, start)
-    if (from < end) records += await restoreStore(client, task, changelog, { from, end })
+    if (from < end) records += await restoreStore(task, changelog, { from, end }, around)
   }
   return records
 }
 
 async function restoreStore(
-  client: LogClient,
   task: Task,
   changelog: StoreChangelog,
   range: { readonly from: number; readonly end: number },
+  { client, clock }: RestoreOptions,
 ): Promise<number> {
   const { topic, partition, store } = changelog
   const writer = task.state.restore(store)
@@ -81,6 +84,8 @@ async function restoreStore(
         if (writer.isFull) await writer.write(Math.min(batches.position, range.end))
       }
       position = batches.position
+      // Each database goes on with the next piece of its load.
+      await clock.yield()
     }
     await writer.finish(Math.min(position, range.end))
   } catch (error) {

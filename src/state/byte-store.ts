@@ -5,7 +5,8 @@
  * Journey: a store's miss reads here (`getMany`), a save writes here (one batch), a query scans.
  *
  * Invariants:
- * - A batch is applied whole or not at all, and batches in the order `write` was called.
+ * - A batch is applied whole or not at all, save for those of a `load`; batches in the order of the
+ *   calls, and none after one that failed.
  * - A row is seen by scans begun after its `write` was called, and by `getMany` after that resolved.
  * - Keys and values are plain bytes, compared byte by byte, unsigned; an empty value is a value.
  */
@@ -36,6 +37,12 @@ export interface ByteStore {
   newBatch(): WriteBatch
   /** Applies a batch; calls are queued, one at a time is in flight. */
   write(batch: WriteBatch): Promise<void>
+  /**
+   * Applies a batch in pieces: faster than `write`, but a crash may leave some of its rows. Stores
+   * are written in the order in which the batch has them, so that what follows the rows of all
+   * stores, such as an offset that stands for them, is there only when they are.
+   */
+  load(batch: WriteBatch): Promise<void>
   /** Rows in the order of their keys, in chunks, as they were when the scan was started. */
   scan(range: ScanRange): AsyncIterable<ByteRow[]>
   /** Gives back the space of deleted rows with `from <= key < to`; changes no row. */

@@ -52,6 +52,10 @@ export class MemoryByteStore implements ByteStore {
     }
   }
 
+  load(batch: WriteBatch): Promise<void> {
+    return this.write(batch)
+  }
+
   async *scan(range: ScanRange): AsyncIterable<ByteRow[]> {
     this.#assertOpen()
     const rows = this.#collect(range)
@@ -166,8 +170,8 @@ export class MemoryByteStore implements ByteStore {
   }
 }
 
-function text(bytes: Buffer): string {
-  return bytes.latin1Slice(0, bytes.length)
+function text({ buffer, byteOffset, length }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, length).latin1Slice(0, length)
 }
 
 function lowerBound(keys: readonly string[], key: string): number {

@@ -7,8 +7,11 @@
  *
  * Invariants:
  * - One batch is in flight while the next one fills: later records of a key never lose.
- * - The changelog offset is part of the batch whose rows it covers, so a restore that was cut off
- *   goes on where it was.
+ * - The changelog offset is written after all rows it covers, and no batch after one that failed: a
+ *   restore that was cut off goes on from there. It writes some rows again, and nobody reads them
+ *   before a restore has come to its end. A store that merges does: its batches are written whole.
+ * - Memory: two batches; one is full at `RESTORE_BATCH_ROWS` or `RESTORE_BATCH_BYTES`, and has at
+ *   most one batch of the changelog more.
  */
 import type { ByteRange } from '../record/record.ts'
 import type { ByteStore } from './byte-store.ts'
@@ -61,29 +64,27 @@ export class RestoreWriter {
   }
 
   /**
-   * Writes what was added. Resolves when the batch before it is written, so that the next one can
-   * be filled meanwhile.
+   * Writes what was added, after the batch before it. Does not wait for its end, so that the next
+   * one can be filled meanwhile.
    *
    * @param nextOffset the changelog offset to go on from
    */
   async write(nextOffset: number): Promise<void> {
-    const { store } = this.#options
+    await this.#inFlight
+    const { bytes, store, writeOffset } = this.#options
     if (store.mergeRestored !== undefined) {
-      await this.#inFlight
       store.evict()
       await store.mergeRestored()
     }
     const batch = this.#batch
-    this.#batch = this.#options.bytes.newBatch()
     // Nothing was put, so this adds only what restored records moved on (the store's time and expiry),
     // and what it merged them into.
     store.save(batch)
-    this.#options.writeOffset(batch, nextOffset)
-    const before = this.#inFlight
-    this.#inFlight = this.#options.bytes.write(batch)
+    writeOffset(batch, nextOffset)
+    this.#inFlight = store.mergeRestored === undefined ? bytes.load(batch) : bytes.write(batch)
     // Its error is reported by the next call, which awaits it.
     this.#inFlight.catch(() => {})
-    await before
+    this.#batch = bytes.newBatch()
   }
 
   /** Writes the rest and waits for all of it. */

@@ -1,11 +1,22 @@
-/** What `rocksdb.ts` uses of the untyped binding. */
+/** What `rocksdb.ts` uses of the untyped binding. With `_`: its inside, as of the pinned version. */
 declare module 'rocksdb-native' {
   export interface NativeReadBatch {
     get(key: Buffer): Promise<Buffer | null>
     tryFlush(): void
     destroy(): void
   }
+  /** What the native side reads of an element of `_operations`. */
+  export interface NativeOperation {
+    readonly type: number
+    readonly columnFamily: object
+    readonly key: Uint8Array
+    readonly value?: Uint8Array | null
+  }
   export interface NativeWriteBatch {
+    /** The operations of the next `flush`. */
+    readonly _operations: NativeOperation[]
+    /** Makes native room for them; needed after a push. */
+    _resize(): void
     tryPut(key: Buffer, value: Buffer): void
     tryDelete(key: Buffer): void
     tryDeleteRange(from: Buffer, to: Buffer): void

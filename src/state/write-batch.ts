@@ -33,6 +33,8 @@ export class WriteBatch implements ByteBatch {
   #marks = new Int32Array(MARKS_PER_OPERATION * 64)
   #operationStart = 0
   #keyEnd = -1
+  /** No operation so far has a smaller key than the one before it, when that is of its store. */
+  #isAscending = true
 
   get isEmpty(): boolean {
     return this.count === 0 && this.rangeDeletes.length === 0
@@ -74,16 +76,17 @@ export class WriteBatch implements ByteBatch {
     this.#mark(DELETED)
   }
 
-  key(operation: number): Buffer {
+  /** A view of the arena, of plain bytes: a Buffer is three times as dear to make (measured). */
+  key(operation: number): Uint8Array {
     const mark = operation * MARKS_PER_OPERATION
-    return this.output.bytes.subarray(this.#marks[mark] as number, this.#marks[mark + 1])
+    return this.#view(this.#marks[mark] as number, this.#marks[mark + 1] as number)
   }
 
   /** The value of a put, null for a delete. */
-  value(operation: number): Buffer | null {
+  value(operation: number): Uint8Array | null {
     const mark = operation * MARKS_PER_OPERATION
     const end = this.#marks[mark + 2] as number
-    return end === DELETED ? null : this.output.bytes.subarray(this.#marks[mark + 1] as number, end)
+    return end === DELETED ? null : this.#view(this.#marks[mark + 1] as number, end)
   }
 
   /**
@@ -92,6 +95,7 @@ export class WriteBatch implements ByteBatch {
    * their calls, and so do operations on one key. Null when the calls were in that order.
    */
   sortedOrder(): Float64Array | null {
+    if (this.#isAscending) return null
     const sortKeys = new Float64Array(this.count)
     const factor = 2 ** Math.ceil(Math.log2(this.count + 1))
     let sorted = true
@@ -105,7 +109,8 @@ export class WriteBatch implements ByteBatch {
     }
     if (sorted) return null
     for (let index = 0; index < this.count; index++) {
-      sortKeys[index] = (sortKeys[index] as number) % factor
+      const sortKey = sortKeys[index] as number
+      sortKeys[index] = sortKey - Math.floor(sortKey / factor) * factor
     }
     return sortKeys
   }
@@ -118,6 +123,12 @@ export class WriteBatch implements ByteBatch {
     this.count = 0
     this.#operationStart = 0
     this.#keyEnd = -1
+    this.#isAscending = true
+  }
+
+  #view(start: number, end: number): Uint8Array {
+    const { buffer, byteOffset } = this.output.bytes
+    return new Uint8Array(buffer, byteOffset + start, end - start)
   }
 
   #mark(valueEnd: number): void {
@@ -131,9 +142,27 @@ export class WriteBatch implements ByteBatch {
     this.#marks[mark] = this.#operationStart
     this.#marks[mark + 1] = this.#keyEnd
     this.#marks[mark + 2] = valueEnd
+    if (this.#isAscending && mark > 0) this.#isAscending = this.#ascends(mark)
     this.#operationStart = this.output.end
     this.#keyEnd = -1
     this.count++
+  }
+
+  /** The key at this mark is not below the one before it, or of another store. */
+  #ascends(mark: number): boolean {
+    const marks = this.#marks
+    const bytes = this.output.bytes
+    let before = marks[mark - MARKS_PER_OPERATION] as number
+    const beforeEnd = marks[mark - MARKS_PER_OPERATION + 1] as number
+    const start = marks[mark] as number
+    const end = marks[mark + 1] as number
+    let at = start
+    for (; before < beforeEnd; before++, at++) {
+      if (at === end) return false
+      const difference = (bytes[at] as number) - (bytes[before] as number)
+      if (difference !== 0) return difference > 0 || at - start < STORE_PREFIX_BYTES
+    }
+    return true
   }
 
   /** Stores fill the batch one after another: where the run of keys with this prefix ends. */

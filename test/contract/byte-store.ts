@@ -101,6 +101,32 @@ export function byteStoreContract({ name, open, dispose }: ByteStoreCase): void 
       )
     })
 
+    it(`loads more rows than go in one piece, between the writes around it (SEED=${SEED})`, async () => {
+      const random = randomOf(SEED)
+      const model = new Map<string, string>()
+      const settled: Promise<void>[] = []
+      for (const method of ['write', 'load', 'load', 'write'] as const) {
+        const batch = store.newBatch()
+        if (settled.length === 2) {
+          batch.deleteRange(bytes('k1'), bytes('k2'))
+          for (const key of model.keys()) if (key >= 'k1' && key < 'k2') model.delete(key)
+        }
+        for (let row = 0; row < 5000; row++) {
+          const key = `k${Math.floor(random() * 4000)}`
+          const value = `${settled.length}.${row}`
+          if (row % 7 === 0) batch.delete(rangeOf(bytes(key)))
+          else batch.put(rangeOf(bytes(key)), rangeOf(bytes(value)))
+          if (row % 7 === 0) model.delete(key)
+          else model.set(key, value)
+        }
+        settled.push(store[method](batch))
+      }
+      await Promise.all(settled)
+      const sorted = [...model].sort(([a], [b]) => (a < b ? -1 : 1)).map(([k, v]) => `${k}=${v}`)
+      expect(await rowsOf(store)).toEqual(sorted)
+      await store.load(store.newBatch())
+    })
+
     it('copies what a batch is given, and reuses no batch that is in flight', async () => {
       const value = bytes('mine')
       const first = store.newBatch()

@@ -7,7 +7,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { NodeFileSystem } from '../../src/node-file-system.ts'
-import type { ByteStore } from '../../src/state/byte-store.ts'
+import { type ByteStore, rangeOf } from '../../src/state/byte-store.ts'
 import { openRocksDB } from '../../src/state/rocksdb.ts'
 import { byteStoreContract, putAll, rowsOf } from '../contract/byte-store.ts'
 import { randomOf, SEED } from '../record/random.ts'
@@ -143,6 +143,24 @@ describe('RocksDB', () => {
     const waiting = expect(first[65]).rejects.toMatchObject({ code: 'streams-state-invalid' })
     await store.close()
     await waiting
+  })
+
+  it('writes nothing after a batch that failed: its offset would stand for rows that are not there', async () => {
+    const store = await open()
+    const failing = store.newBatch()
+    failing.put(rangeOf(Buffer.from('a')), rangeOf(Buffer.from('1')))
+    failing.sortedOrder = () => {
+      throw new Error('the disk is full')
+    }
+    const failed = store.write(failing)
+    const after = [putAll(store, { b: '2' }), store.load(store.newBatch())]
+    await expect(failed).rejects.toThrow(/disk is full/)
+    for (const write of after) await expect(write).rejects.toThrow(/disk is full/)
+    await expect(putAll(store, { c: '3' })).rejects.toThrow(/disk is full/)
+    await store.close()
+    const reopened = await open()
+    expect(await rowsOf(reopened)).toEqual([])
+    await reopened.close()
   })
 
   it('destroys the folder', async () => {

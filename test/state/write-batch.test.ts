@@ -11,10 +11,14 @@ function batchOf(keys: readonly string[]): WriteBatch {
   return batch
 }
 
+function keyText(batch: WriteBatch, operation: number): string {
+  return Buffer.from(batch.key(operation)).toString('latin1')
+}
+
 function sortedKeys(batch: WriteBatch): string[] {
   const order = batch.sortedOrder()
   return Array.from({ length: batch.count }, (_, index) =>
-    batch.key(order === null ? index : (order[index] as number)).toString('latin1'),
+    keyText(batch, order === null ? index : (order[index] as number)),
   )
 }
 
@@ -22,6 +26,13 @@ describe('a write batch', () => {
   it('leaves operations in the order of their calls when their keys ascend', () => {
     expect(batchOf([]).sortedOrder()).toBeNull()
     expect(batchOf(['\0\x01a', '\0\x01b', '\0\x02a']).sortedOrder()).toBeNull()
+    expect(batchOf(['\0\x02a', '\0\x02b', '\0\x01a', '\x80\x01a']).sortedOrder()).toBeNull()
+  })
+
+  it('knows a key that is the beginning of the one before it as the smaller one', () => {
+    expect(batchOf(['\0\x01a', '\0\x01ab']).sortedOrder()).toBeNull()
+    expect(sortedKeys(batchOf(['\0\x01ab', '\0\x01a']))).toEqual(['\0\x01a', '\0\x01ab'])
+    expect(batchOf(['\0\x01a', '\0\x01a']).sortedOrder()).toBeNull()
   })
 
   it('orders each run of a store by what differs in its keys', () => {
@@ -47,7 +58,7 @@ describe('a write batch', () => {
       const seen = new Map<string, number>()
       for (let index = 0; index < count; index++) {
         const operation = order === null ? index : (order[index] as number)
-        const key = batch.key(operation).toString('latin1')
+        const key = keyText(batch, operation)
         expect(seen.get(key) ?? -1).toBeLessThan(operation)
         seen.set(key, operation)
       }
@@ -59,7 +70,7 @@ describe('a write batch', () => {
     const batch = batchOf(['\0\x01a'])
     batch.put(rangeOf(Buffer.from('\0\x01big')), rangeOf(Buffer.alloc(5_000_000, 7)))
     expect(batch.value(1)?.length).toBe(5_000_000)
-    expect(batch.key(0).toString('latin1')).toBe('\0\x01a')
+    expect(keyText(batch, 0)).toBe('\0\x01a')
     batch.reset()
     expect(batch.isEmpty).toBe(true)
     batch.delete(rangeOf(Buffer.from('\0\x01a')))
