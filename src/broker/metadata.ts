@@ -62,7 +62,7 @@ export class Metadata {
     if (bytes !== null) return new Metadata(fileSystem, path, parse(path, bytes))
     const folder = fileSystem.list(directory).find((name) => /-\d+$/.test(name))
     if (folder !== undefined) throw unreadable(path, `it is missing, though there is ${folder}`)
-    return new Metadata(fileSystem, path, {
+    const metadata = new Metadata(fileSystem, path, {
       formatVersion: FORMAT_VERSION,
       clusterId: randomUUID(),
       cleanShutdown: true,
@@ -70,6 +70,9 @@ export class Metadata {
       topics: [],
       deletedFolders: [],
     })
+    // Before any folder of a partition: a crash from here on leaves a log that opens.
+    metadata.save()
+    return metadata
   }
 
   save(): void {
