@@ -48,10 +48,13 @@ export function whyNoJava(): string | null {
   return null
 }
 
-/** Fetches Kafka's jars once. */
-export function prepareJars(): void {
-  if (existsSync(JARS)) return
-  execFileSync('mvn', ['-q', '-B', 'package'], { cwd: FOLDER, stdio: 'inherit' })
+/** Fetches the jars that the pom of a folder names, once; where they lie. */
+export function prepareJars(folder: string = FOLDER): string {
+  const jars = join(folder, 'target', 'lib')
+  if (!existsSync(jars)) {
+    execFileSync('mvn', ['-q', '-B', 'package'], { cwd: folder, stdio: 'inherit' })
+  }
+  return jars
 }
 
 /** Dumps all files of all partition folders at or below `directory`. */

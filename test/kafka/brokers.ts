@@ -13,6 +13,11 @@ export function brokers(listener: Exclude<Listener, 'CONTROLLER'> = 'PLAIN'): st
   return variable(VARIABLES[listener]).split(',')
 }
 
+/** False on a cluster with a plain listener only. */
+export function hasListeners(): boolean {
+  return 'KAFKA_TLS' in process.env
+}
+
 /** What the TLS listeners' certificates are signed by, as PEM. */
 export function certificate(): string {
   return variable('KAFKA_CERTIFICATE')

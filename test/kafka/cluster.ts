@@ -5,18 +5,15 @@
  * Each node has four listeners: plain, TLS, SASL (PLAIN, SCRAM) and OAUTHBEARER. Only processes that
  * were started here are ever stopped.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
 import { JARS, prepareJars } from '../java/dump-log-segments.ts'
+import { freePort, JavaProcess } from './java-process.ts'
 
-/** Three JVMs at once on a busy machine of two cores took two minutes. */
-const START_MS = 300_000
-const STOP_MS = 30_000
+const HEAP_MB = 384
 const CLASS_PATH: string = join(JARS, '*')
 
 export const USER = 'alice'
@@ -28,7 +25,6 @@ export type Listener = (typeof LISTENERS)[number]
 
 export interface ClusterOptions {
   readonly nodes: 1 | 3
-  readonly heapMb?: number
   /** More lines of every node's configuration. */
   readonly config?: Readonly<Record<string, string>>
 }
@@ -37,18 +33,16 @@ interface BrokerNode {
   readonly id: number
   readonly folder: string
   readonly ports: Readonly<Record<Listener, number>>
-  process: ChildProcess | null
+  readonly process: JavaProcess
 }
 
 export class TestCluster implements AsyncDisposable {
   readonly folder: string
   readonly nodes: readonly BrokerNode[]
-  readonly #heapMb: number
 
-  private constructor(folder: string, nodes: readonly BrokerNode[], heapMb: number) {
+  private constructor(folder: string, nodes: readonly BrokerNode[]) {
     this.folder = folder
     this.nodes = nodes
-    this.#heapMb = heapMb
   }
 
   /** Formats and starts a cluster; resolves when every node takes connections. */
@@ -60,14 +54,12 @@ export class TestCluster implements AsyncDisposable {
     for (let id = 1; id <= options.nodes; id++) {
       const ports = {} as Record<Listener, number>
       for (const listener of LISTENERS) ports[listener] = await freePort()
-      const node = { id, folder: join(folder, `node-${id}`), ports, process: null }
-      mkdirSync(node.folder)
-      nodes.push(node)
+      nodes.push(nodeOf(id, { folder: join(folder, `node-${id}`), ports }))
     }
     const clusterId = randomBytes(16).toString('base64url')
     for (const node of nodes)
       format(node, { nodes, clusterId, folder, config: options.config ?? {} })
-    const cluster = new TestCluster(folder, nodes, options.heapMb ?? 384)
+    const cluster = new TestCluster(folder, nodes)
     try {
       await Promise.all(nodes.map(({ id }) => cluster.startNode(id)))
     } catch (error) {
@@ -87,45 +79,17 @@ export class TestCluster implements AsyncDisposable {
     return readFileSync(join(this.folder, 'certificate.pem'), 'utf8')
   }
 
-  async startNode(id: number): Promise<void> {
-    const node = this.#node(id)
-    const log = openSync(join(node.folder, 'stdout.log'), 'a')
-    const heap = `${this.#heapMb}m`
-    const collector = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
-    const args = [`-Xms${heap}`, `-Xmx${heap}`, ...collector, '-Djava.awt.headless=true']
-    const child = spawn('java', [...args, '-cp', CLASS_PATH, 'kafka.Kafka', configFile(node)], {
-      stdio: ['ignore', log, log],
-    })
-    node.process = child
-    child.once('exit', () => {
-      if (node.process === child) node.process = null
-    })
-    const deadline = Date.now() + START_MS
-    while (!(await answers(node.ports.PLAIN))) {
-      if (node.process === null || Date.now() > deadline) {
-        const text = readFileSync(join(node.folder, 'stdout.log'), 'utf8')
-        throw new Error(`node ${id} did not start:\n${text.split('\n').slice(-30).join('\n')}`)
-      }
-      await wait(50)
-    }
+  startNode(id: number): Promise<void> {
+    return this.#node(id).process.start()
   }
 
   /** `SIGTERM` moves leaders away first, `SIGKILL` does not. Resolves when the process is gone. */
-  async stopNode(id: number, signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
-    const { process: child } = this.#node(id)
-    if (child === null) return
-    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-    child.kill(signal)
-    const late = wait(STOP_MS, 'late', { ref: false })
-    if ((await Promise.race([gone, late])) === 'late') {
-      child.kill('SIGKILL')
-      await gone
-    }
+  stopNode(id: number, signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
+    return this.#node(id).process.stop(signal)
   }
 
-  /** Stops the process from running, so that its sockets stay open and keep silent; or lets it go on. */
   freeze(id: number, isFrozen: boolean): void {
-    this.#node(id).process?.kill(isFrozen ? 'SIGSTOP' : 'SIGCONT')
+    this.#node(id).process.freeze(isFrozen)
   }
 
   async stop(): Promise<void> {
@@ -144,7 +108,20 @@ export class TestCluster implements AsyncDisposable {
   }
 }
 
-function configFile({ folder }: BrokerNode): string {
+function nodeOf(id: number, place: Pick<BrokerNode, 'folder' | 'ports'>): BrokerNode {
+  const { folder, ports } = place
+  mkdirSync(folder)
+  const program = {
+    classPath: CLASS_PATH,
+    command: ['kafka.Kafka', configFile(place)],
+    heapMb: HEAP_MB,
+    port: ports.PLAIN,
+    logFile: join(folder, 'stdout.log'),
+  }
+  return { id, ...place, process: new JavaProcess(program) }
+}
+
+function configFile({ folder }: Pick<BrokerNode, 'folder'>): string {
   return join(folder, 'server.properties')
 }
 
@@ -219,27 +196,4 @@ function makeCertificate(folder: string): void {
   const file = join(folder, 'certificate.pem')
   const out = ['-alias', 'broker', '-rfc', '-file', file]
   execFileSync('keytool', ['-exportcert', ...store, ...out], { stdio: 'pipe' })
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, 'localhost', () => {
-      const address = server.address()
-      const port = typeof address === 'object' && address !== null ? address.port : 0
-      server.close(() => resolve(port))
-    })
-  })
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: 'localhost', port })
-    const done = (isOpen: boolean) => () => {
-      socket.destroy()
-      resolve(isOpen)
-    }
-    socket.once('connect', done(true)).once('error', done(false))
-  })
 }

@@ -54,6 +54,30 @@ async function createTopics(
   topics: readonly NewTopic[],
 ): Promise<readonly TopicResult[]> {
   if (topics.length === 0) return []
+  const results = new Map((await createOnce(cluster, topics)).map((one) => [one.topic, one]))
+  // A topic of that name may be on its way out: with ZooKeeper, brokers forget it before it is gone.
+  await untilVisible(cluster, async () => {
+    const taken = topics.filter(({ topic }) => isTaken(results.get(topic)))
+    if (taken.length === 0) return true
+    const there = await cluster.metadata.describe(taken.map(({ topic }) => topic))
+    const again = taken.filter(({ topic }) => !there.some((one) => one.topic === topic))
+    if (again.length === 0) return true
+    for (const result of await createOnce(cluster, again)) results.set(result.topic, result)
+    return !again.some(({ topic }) => isTaken(results.get(topic)))
+  })
+  const created = topics.filter(({ topic }) => results.get(topic)?.error === null)
+  await untilUsable(cluster, new Map(created.map(({ topic, partitions }) => [topic, partitions])))
+  return topics.map(({ topic }) => results.get(topic) as TopicResult)
+}
+
+function isTaken(result: TopicResult | undefined): boolean {
+  return result?.error?.code === 'topic-already-exists'
+}
+
+async function createOnce(
+  cluster: Cluster,
+  topics: readonly NewTopic[],
+): Promise<readonly TopicResult[]> {
   const request = {
     topics: topics.map(({ topic, partitions, replication, config = {} }) => ({
       name: topic,
@@ -64,17 +88,13 @@ async function createTopics(
     })),
     timeoutMs: cluster.requestTimeoutMs,
   }
-  const results = await cluster.onController(async (address) => {
+  return cluster.onController(async (address) => {
     const response = await cluster.call(CONTROL_LANE, address, { api: CreateTopics, request })
     return topicResults(
       topics.map(({ topic }) => topic),
       response.topics,
     )
   })
-  const created = new Map(topics.map(({ topic, partitions }) => [topic, partitions]))
-  for (const { topic, error } of results) if (error !== null) created.delete(topic)
-  await untilUsable(cluster, created)
-  return results
 }
 
 /** Until every partition is known and its leader knows that it leads. */
