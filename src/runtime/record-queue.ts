@@ -89,7 +89,7 @@ export class RecordQueue {
   partitionTime: number
   /** True when the last fetch reached the end of what is visible. */
   caughtUp: boolean
-  /** Bytes fetched and not yet decoded. */
+  /** Bytes of the fetches that are not decoded to their end. */
   bufferedBytes = 0
 
   /** Largest event time processed, -1 before the first. */
@@ -101,6 +101,8 @@ export class RecordQueue {
   readonly #refusals = new Map<QueuedRecord, Refusal>()
   readonly #fetched: FetchedPartition[] = []
   readonly #batches = new CommittedBatches('read-committed')
+  /** Bytes of the fetch that is being decoded. */
+  #decodingBytes = 0
   /** True while the batch cursor stands in a batch that has more records. */
   #isInBatch = false
   #chunk: QueuedRecord[] = []
@@ -228,9 +230,11 @@ export class RecordQueue {
         return true
       }
       this.#decodedTo = Math.max(this.#decodedTo, Math.min(this.#batches.position, this.endOffset))
+      this.bufferedBytes -= this.#decodingBytes
+      this.#decodingBytes = 0
       const fetched = this.#fetched.shift()
       if (fetched === undefined) return false
-      for (const bytes of fetched.records) this.bufferedBytes -= bytes.length
+      for (const bytes of fetched.records) this.#decodingBytes += bytes.length
       this.#batches.start(this.#decodedTo, fetched)
     }
   }
